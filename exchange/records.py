@@ -1,0 +1,122 @@
+"""Commands and events as NumPy dtypes: byte for byte the structs of ``ext/types.pxd``.
+
+A test compares sizes and offsets with the compiled core, so a day of the journal can be read as an array.
+"""
+
+import enum
+
+import numpy as np
+
+RECORD_BYTES = 64
+NIL = 0xFFFFFFFF
+
+
+class CommandType(enum.IntEnum):
+    """What a client or operator asks for."""
+
+    PLACE = 16
+    CANCEL = 17
+    CANCEL_REF = 18
+    REPLACE = 19
+    MASS_CANCEL = 21
+    QUOTE = 22
+    REPLACE_REF = 28
+    TIME = 200
+    DEPOSIT = 201
+    WITHDRAW = 202
+    SESSION_LOST = 203
+    ADD_PRODUCT = 220
+    ADD_ACCOUNT = 221
+    LIST_WINDOW = 222
+    SET_RATES = 223
+    SET_MARK = 224
+
+
+class EventType(enum.IntEnum):
+    """What happened."""
+
+    ACK = 33
+    REJECT = 34
+    FILL = 35
+    DONE = 37
+    REPLACED = 38
+    ACCOUNT = 40
+    TRADE = 97
+    LEVEL = 99
+    STATUS = 101
+    INSTRUMENT = 103
+
+
+class Side(enum.IntEnum):
+    """Side of an order."""
+
+    BUY = 0
+    SELL = 1
+
+
+class Tif(enum.IntEnum):
+    """Time in force."""
+
+    GTG = 0
+    IOC = 1
+    FOK = 2
+    GTD = 3
+
+
+class Stp(enum.IntEnum):
+    """Self-match prevention mode."""
+
+    CANCEL_RESTING = 0
+    CANCEL_INCOMING = 1
+    CANCEL_BOTH = 2
+    DECREMENT = 3
+
+
+class OrderFlag(enum.IntFlag):
+    """Flags of place, replace and quote."""
+
+    POST_ONLY = 1
+    REDUCE_ONLY = 2
+    COD = 4
+    KEEP_PRIORITY = 8
+
+
+class MassFlag(enum.IntFlag):
+    """Which filters a mass cancel uses."""
+
+    INSTRUMENT = 1
+    PRODUCT = 2
+    SIDE = 4
+    WINDOWS = 8
+    TAG = 16
+    LANE = 32
+
+
+class EventFlag(enum.IntFlag):
+    """Flags of an event."""
+
+    SELL = 1
+    TAKER = 2
+    DUPLICATE = 4
+    QUOTE = 8
+
+
+COMMAND = np.dtype(
+    [
+        ("length", "<u4"), ("type", "<u2"), ("flags", "<u2"), ("account", "<u4"), ("instrument", "<u4"),
+        ("ref", "<u8"), ("target", "<u8"), ("amount", "<i8"),
+        ("price", "<i4"), ("lots", "<i4"), ("price_2", "<i4"), ("lots_2", "<i4"),
+        ("tag", "<u4"), ("lane", "u1"), ("side", "u1"), ("tif", "u1"), ("stp", "u1"),
+    ]
+)  # fmt: skip
+
+EVENT = np.dtype(
+    [
+        ("type", "u1"), ("flags", "u1"), ("reason", "u1"), ("lane", "u1"), ("command", "<u4"),
+        ("account", "<u4"), ("instrument", "<u4"), ("oid", "<u8"), ("ref", "<u8"), ("match_id", "<u8"),
+        ("price", "<i4"), ("lots", "<i4"), ("cum", "<i4"), ("leaves", "<i4"), ("amount", "<i8"),
+    ]
+)  # fmt: skip
+
+assert COMMAND.itemsize == RECORD_BYTES
+assert EVENT.itemsize == RECORD_BYTES

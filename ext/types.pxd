@@ -1,0 +1,195 @@
+"""Words and layouts every module of the core shares. Integers only; sizes are asserted in exchange/records.py's tests.
+
+Money is int64 micro-dollars, quantity int32 lots, price int32 ticks, time int64 nanoseconds.
+Slots are uint32 indices into arenas, never pointers, so state can be hashed and moved.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef enum:
+    NIL = 0xFFFFFFFF            # No slot.
+    ANY = 0xFFFFFFFF
+
+cdef enum:                      # Sides.
+    BUY = 0
+    SELL = 1
+
+cdef enum:                      # Command types: the numbers of the wire where the wire has them.
+    C_PLACE = 16
+    C_CANCEL = 17
+    C_CANCEL_REF = 18
+    C_REPLACE = 19
+    C_MASS_CANCEL = 21
+    C_QUOTE = 22
+    C_REPLACE_REF = 28
+    C_TIME = 200
+    C_DEPOSIT = 201
+    C_WITHDRAW = 202
+    C_SESSION_LOST = 203
+    C_RARE_FIRST = 220          # From here on: commands with a payload, handled by exchange/engine.py.
+
+cdef enum:                      # Event types: the numbers of the wire where the wire has them.
+    E_ACK = 33
+    E_REJECT = 34
+    E_FILL = 35
+    E_DONE = 37
+    E_REPLACED = 38
+    E_ACCOUNT = 40
+    E_TRADE = 97
+    E_LEVEL = 99
+    E_STATUS = 101
+    E_INSTRUMENT = 103
+
+cdef enum:                      # Time in force.
+    GTG = 0
+    IOC = 1
+    FOK = 2
+    GTD = 3
+
+cdef enum:                      # Self-match prevention.
+    STP_CANCEL_RESTING = 0
+    STP_CANCEL_INCOMING = 1
+    STP_CANCEL_BOTH = 2
+    STP_DECREMENT = 3
+
+cdef enum:                      # Command flags of place, replace and quote.
+    F_POST_ONLY = 1
+    F_REDUCE_ONLY = 2
+    F_COD = 4
+    F_KEEP_PRIORITY = 8         # replace only
+
+cdef enum:                      # Command flags of mass cancel: which filters are set.
+    M_INSTRUMENT = 1
+    M_PRODUCT = 2
+    M_SIDE = 4
+    M_WINDOWS = 8
+    M_TAG = 16
+    M_LANE = 32
+
+cdef enum:                      # Event flags.
+    V_SELL = 1                  # Side of the order; for a trade, of the aggressor.
+    V_TAKER = 2
+    V_DUPLICATE = 4
+    V_QUOTE = 8
+
+cdef enum:                      # Order meta: flags in the low byte, generation above.
+    O_POST_ONLY = 1
+    O_REDUCE_ONLY = 2
+    O_COD = 4
+    O_QUOTE = 8
+    O_GTD = 16
+    META_BITS = 8
+    GENERATION_MAX = 0xFFFFFF
+
+cdef enum:                      # Limits that fit an int; the others are in types.pxi-free constants below.
+    SLOT_BITS = 28
+    PRICE_MAX_TICKS = 1 << 30
+    LOTS_MAX = 1 << 30
+    ICEBERG_REFRESHES_MAX = 1000
+    LANE_OUTCOMES_MAX = 4096
+    QUOTE_LANES = 256           # Lanes 256..511 of an account hold its quote sets.
+
+
+cdef struct Command:            # 64 bytes; the first eight are the journal's record prefix.
+    uint32_t length             # Bytes of the whole record, a multiple of 64; more than 64 with a payload.
+    uint16_t type
+    uint16_t flags
+    uint32_t account
+    uint32_t instrument
+    uint64_t ref
+    uint64_t target             # cancel, replace: handle or ref. quote: leg | legs << 32. mass cancel: from | to << 32.
+    int64_t amount              # place GTD: expiry ns. time: now ns. deposit, withdraw: micros.
+    int32_t price               # ticks; quote: bid
+    int32_t lots                # quote: bid
+    int32_t price_2             # quote: ask; mass cancel: product
+    int32_t lots_2              # place: displayed lots of an iceberg, 0 for none; quote: ask
+    uint32_t tag
+    uint8_t lane
+    uint8_t side                # quote: set; session lost: 1 = every order of the lane
+    uint8_t tif                 # mass cancel: the lane to cancel
+    uint8_t stp
+
+
+cdef struct Event:              # 64 bytes.
+    uint8_t type
+    uint8_t flags
+    uint8_t reason
+    uint8_t lane                # With V_QUOTE: the quote set.
+    uint32_t command            # Offset of its command from the batch's first sequence number.
+    uint32_t account
+    uint32_t instrument
+    uint64_t oid
+    uint64_t ref
+    uint64_t match_id
+    int32_t price
+    int32_t lots
+    int32_t cum
+    int32_t leaves
+    int64_t amount              # fill: fee; level: shown lots; account: balance
+
+
+cdef struct Order:              # 64 bytes, one cache line.
+    uint32_t prev               # Towards the front of the level.
+    uint32_t next               # Towards the back; the next free slot when free.
+    uint32_t level
+    uint32_t meta               # generation << 8 | flags
+    int32_t leaves              # Hidden part of an iceberg included.
+    int32_t shown
+    int32_t cum
+    uint32_t owner              # Group for self-match prevention.
+    uint64_t ref
+    uint32_t position
+    uint32_t lane               # Slot of the (account, lane) record.
+    uint32_t mine_prev          # Orders of one position in order of entry.
+    uint32_t mine_next
+    uint32_t tag
+    int32_t display             # 0: not an iceberg.
+
+
+cdef struct Level:              # 64 bytes.
+    uint32_t head
+    uint32_t tail
+    int32_t price
+    uint32_t orders
+    int64_t shown
+    int64_t total
+    uint32_t book
+    uint8_t side
+    uint8_t dirty
+    uint16_t unused
+    uint32_t next_free
+    uint32_t unused_2[5]
+
+
+cdef struct Node:               # 64-way trie node: one bit and one slot a child.
+    uint64_t bitmap
+    uint32_t child[64]
+    uint32_t next_free
+
+
+cdef struct Side:
+    uint32_t root               # Trie node, or NIL when the side is empty.
+    uint32_t height             # 1: the root's children are levels.
+    uint32_t prefix             # The keys under the root share key >> (6 * height).
+    uint32_t best               # Level slot, or NIL.
+
+
+cdef struct Book:
+    Side side[2]
+
+
+cdef enum:                      # What a match step did.
+    FILL_TRADE = 0
+    FILL_STP_CANCEL = 1         # The resting order leaves by self-match prevention.
+    FILL_STP_DECREMENT = 2      # Both sides shrink without a trade.
+
+
+cdef struct Fill:
+    uint64_t maker              # Handle.
+    uint32_t slot
+    int32_t price
+    int32_t lots
+    int32_t maker_leaves
+    int32_t maker_cum
+    uint32_t kind
