@@ -82,7 +82,7 @@ cdef enum:                      # Order meta: flags in the low byte, generation 
     META_BITS = 8
     GENERATION_MAX = 0xFFFFFF
 
-cdef enum:                      # Limits that fit an int; the others are in types.pxi-free constants below.
+cdef enum:                      # Limits; each is described in docs/limits.md.
     SLOT_BITS = 28
     PRICE_MAX_TICKS = 1 << 30
     LOTS_MAX = 1 << 30
@@ -171,8 +171,8 @@ cdef struct Node:               # 64-way trie node: one bit and one slot a child
 cdef struct Side:
     uint32_t root               # Trie node, or NIL when the side is empty.
     uint32_t height             # 1: the root's children are levels.
-    uint32_t prefix             # The keys under the root share key >> (6 * height).
-    uint32_t best               # Level slot, or NIL.
+    uint32_t prefix             # Every key under the root has this in front: key >> (6 * height).
+    uint32_t best               # Slot of the best level that holds an order, or NIL.
 
 
 cdef struct Book:
@@ -185,11 +185,80 @@ cdef enum:                      # What a match step did.
     FILL_STP_DECREMENT = 2      # Both sides shrink without a trade.
 
 
-cdef struct Fill:
+cdef struct Fill:               # 32 bytes.
     uint64_t maker              # Handle.
-    uint32_t slot
     int32_t price
     int32_t lots
     int32_t maker_leaves
-    int32_t maker_cum
+    int32_t taker_leaves
     uint32_t kind
+    uint32_t unused
+
+
+cdef struct Position:           # 64 bytes: one account in one instrument.
+    uint32_t account
+    uint32_t instrument
+    int64_t lots
+    int64_t open_buy
+    int64_t open_sell
+    int64_t requirement         # As last evaluated, micros.
+    uint32_t head               # This position's orders in order of entry.
+    uint32_t tail
+    uint32_t next_of_account
+    uint32_t next_of_instrument
+    uint32_t touched
+    uint32_t orders
+
+
+cdef extern from "checked.h":
+    ctypedef long long wide_t   # In C: a 128-bit integer.
+    int64_t MONEY_MAX
+
+
+cdef struct Account:
+    wide_t requirement          # Sum over its positions.
+    int64_t balance             # Micros.
+    uint32_t group
+    uint32_t margined
+    uint32_t open_orders
+    uint32_t first_position
+    uint32_t last_position
+
+
+cdef struct Instrument:
+    int64_t lot_micros
+    int64_t long_micros
+    int64_t short_micros
+    int64_t gate_ns
+    int64_t window
+    int32_t mark                # Ticks; -1 before the first trade or mark.
+    uint32_t product
+    uint32_t maker_fee_ppm
+    uint32_t taker_fee_ppm
+    uint32_t first_position
+    uint32_t last_position
+    uint32_t open
+
+
+cdef struct Outcome:
+    uint64_t ref
+    uint64_t oid
+    uint8_t type
+    uint8_t reason
+
+
+cdef struct Lane:
+    Outcome *outcomes           # Ring of up to LANE_OUTCOMES_MAX.
+    uint64_t last_ref
+    uint32_t account
+    int32_t last_leg
+    uint32_t first              # Index of the oldest outcome.
+    uint32_t kept
+    uint32_t capacity
+    uint32_t number             # 0..255 a client's lane, 256 + set for quotes.
+
+
+cdef struct Expiry:
+    int64_t expiry_ns
+    uint64_t seq
+    uint64_t oid

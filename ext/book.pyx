@@ -1,0 +1,500 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""The leaf book. Layout and interface are in book.pxd, the trie of levels in levels.pxd."""
+
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from ext.levels cimport find_or_add_level, neighbour_level, remove_level
+from ext.types cimport (
+    BUY, FILL_STP_CANCEL, FILL_STP_DECREMENT, FILL_TRADE, GENERATION_MAX, LOTS_MAX, NIL, O_REDUCE_ONLY,
+    STP_CANCEL_BOTH, STP_CANCEL_INCOMING, STP_CANCEL_RESTING, STP_DECREMENT,
+)
+
+
+cdef extern from "arena.h" nogil:
+    void *arena_reserve(size_t size)
+    void arena_release(void *memory, size_t size)
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void *) nogil
+
+
+cdef enum:
+    NODES_PER_LEVEL = 6         # Worst case: no two levels share a node below the root.
+    LEVELS_SPARE = 64           # Levels emptied by the present command are given back at its end.
+    DIRTY_SPARE = 64
+
+
+cdef int reserve(Books *self, uint32_t orders_max, uint32_t books_max, uint32_t fills_max) noexcept nogil:
+    """Take address space for everything; 0 when there is none."""
+    cdef size_t levels = <size_t>orders_max + LEVELS_SPARE
+    memset(self, 0, sizeof(Books))
+    self.orders = <Order *>arena_reserve(orders_max * sizeof(Order))
+    self.levels = <Level *>arena_reserve(levels * sizeof(Level))
+    self.nodes = <Node *>arena_reserve(levels * NODES_PER_LEVEL * sizeof(Node))
+    self.books = <Book *>arena_reserve(books_max * sizeof(Book))
+    self.dirty = <uint32_t *>arena_reserve((levels + DIRTY_SPARE) * sizeof(uint32_t))
+    self.fills = <Fill *>arena_reserve(fills_max * sizeof(Fill))
+    self.orders_max = orders_max
+    self.books_max = books_max
+    self.fills_max = fills_max
+    self.free_order = NIL
+    self.free_level = NIL
+    self.free_node = NIL
+    return (self.orders != NULL and self.levels != NULL and self.nodes != NULL and self.books != NULL
+            and self.dirty != NULL and self.fills != NULL)
+
+
+cdef int books_open(Books *self, uint32_t orders_max, uint32_t books_max, uint32_t fills_max) except -1:
+    """Reserve the arenas; a book can be used once `open_book` has been called for it."""
+    if not reserve(self, orders_max, books_max, fills_max):
+        books_close(self)
+        raise MemoryError(f"no address space for {orders_max} orders and {books_max} books")
+    return 0
+
+
+cdef void open_book(Books *self, uint32_t book) noexcept nogil:
+    cdef int side
+    for side in range(2):
+        self.books[book].side[side].root = NIL
+        self.books[book].side[side].best = NIL
+
+
+cdef void books_close(Books *self) noexcept nogil:
+    cdef size_t levels = <size_t>self.orders_max + LEVELS_SPARE
+    arena_release(self.orders, self.orders_max * sizeof(Order))
+    arena_release(self.levels, levels * sizeof(Level))
+    arena_release(self.nodes, levels * NODES_PER_LEVEL * sizeof(Node))
+    arena_release(self.books, self.books_max * sizeof(Book))
+    arena_release(self.dirty, (levels + DIRTY_SPARE) * sizeof(uint32_t))
+    arena_release(self.fills, self.fills_max * sizeof(Fill))
+    memset(self, 0, sizeof(Books))
+
+
+# --- Slots ---------------------------------------------------------------------------------------------------------
+
+cdef uint32_t acquire_order(Books *self) noexcept nogil:
+    """Take a slot and raise its generation; NIL when the arena is full. O(1)."""
+    cdef uint32_t slot = self.free_order
+    if slot != NIL:
+        self.free_order = self.orders[slot].next
+    elif self.orders_used < self.orders_max:
+        slot = self.orders_used
+        self.orders_used += 1
+    else:
+        return NIL
+    self.orders[slot].meta = (self.orders[slot].meta | 0xFF) + 1        # Next generation, no flags.
+    self.orders_alive += 1
+    return slot
+
+
+cdef void release_order(Books *self, uint32_t slot) noexcept nogil:
+    """Give a slot back. A slot at its last generation is retired: handles never come back."""
+    cdef Order *order = &self.orders[slot]
+    order.leaves = 0
+    self.orders_alive -= 1
+    if order.meta >> 8 < GENERATION_MAX:
+        order.next = self.free_order
+        self.free_order = slot
+
+
+# --- Resting orders ------------------------------------------------------------------------------------------------
+
+cdef inline void append_to_level(Books *self, Level *level, uint32_t slot) noexcept nogil:
+    cdef Order *order = &self.orders[slot]
+    order.prev = level.tail
+    order.next = NIL
+    if level.tail != NIL:
+        self.orders[level.tail].next = slot
+    else:
+        level.head = slot
+    level.tail = slot
+
+
+cdef inline void take_from_level(Books *self, Level *level, uint32_t slot) noexcept nogil:
+    cdef Order *order = &self.orders[slot]
+    if order.prev != NIL:
+        self.orders[order.prev].next = order.next
+    else:
+        level.head = order.next
+    if order.next != NIL:
+        self.orders[order.next].prev = order.prev
+    else:
+        level.tail = order.prev
+
+
+cdef void rest_order(Books *self, uint32_t book, int side, uint32_t slot, int32_t price) noexcept nogil:
+    """Put an order (leaves, display set) at the back of its price. O(height of the trie)."""
+    cdef Order *order = &self.orders[slot]
+    cdef Side *top = &self.books[book].side[side]
+    cdef uint32_t found
+    cdef Level *level
+    if top.best != NIL and self.levels[top.best].price == price:
+        found = top.best
+    else:
+        found = find_or_add_level(self, book, side, price)
+        if top.best == NIL or reaches(side, price, self.levels[top.best].price):
+            top.best = found
+    level = &self.levels[found]
+    order.level = found
+    order.shown = order.leaves if order.display == 0 or order.display > order.leaves else order.display
+    append_to_level(self, level, slot)
+    level.orders += 1
+    level.shown += order.shown
+    level.total += order.leaves
+    touch_level(self, found)
+
+
+cdef uint32_t next_level(Books *self, uint32_t book, int side, int32_t price) noexcept nogil:
+    """The next worse level of a side that holds an order, or NIL. `price` must be a level of the trie."""
+    cdef Side *top = &self.books[book].side[side]
+    cdef uint32_t level = neighbour_level(self, top, price, side != BUY)
+    while level != NIL and self.levels[level].orders == 0:      # Emptied by this very command.
+        level = neighbour_level(self, top, self.levels[level].price, side != BUY)
+    return level
+
+
+cdef inline void leave_level(Books *self, uint32_t found) noexcept nogil:
+    """One order fewer; when it was the last of the best price, the next price becomes the best."""
+    cdef Level *level = &self.levels[found]
+    cdef Side *top
+    level.orders -= 1
+    if level.orders == 0:
+        top = &self.books[level.book].side[level.side]
+        if top.best == found:
+            top.best = next_level(self, level.book, level.side, level.price)
+
+
+cdef void unlink_order(Books *self, uint32_t slot) noexcept nogil:
+    """Take a resting order out of its level. O(1), or O(height) when the best price goes."""
+    cdef Order *order = &self.orders[slot]
+    cdef uint32_t found = order.level
+    cdef Level *level = &self.levels[found]
+    take_from_level(self, level, slot)
+    level.shown -= order.shown
+    level.total -= order.leaves
+    touch_level(self, found)
+    leave_level(self, found)
+
+
+cdef void shrink_order(Books *self, uint32_t slot, int32_t leaves) noexcept nogil:
+    """Lower the leaves of a resting order; it keeps its place. O(1)."""
+    cdef Order *order = &self.orders[slot]
+    cdef Level *level = &self.levels[order.level]
+    cdef int32_t shown = order.shown if order.shown < leaves else leaves
+    level.total -= order.leaves - leaves
+    level.shown -= order.shown - shown
+    order.leaves = leaves
+    order.shown = shown
+    touch_level(self, order.level)
+
+
+cdef void retire_level(Books *self, uint32_t slot) noexcept nogil:
+    """End of command for one touched level: an empty one leaves the trie."""
+    cdef Level *level = &self.levels[slot]
+    level.dirty = 0
+    if level.orders == 0:
+        remove_level(self, &self.books[level.book].side[level.side], level.price)
+        level.next_free = self.free_level
+        self.free_level = slot
+
+
+cdef void settle_levels(Books *self) noexcept nogil:
+    """End of command: forget which levels were touched and take the empty ones out."""
+    cdef uint32_t index
+    for index in range(self.dirty_count):
+        retire_level(self, self.dirty[index])
+    self.dirty_count = 0
+
+
+# --- Matching ------------------------------------------------------------------------------------------------------
+
+cdef inline Fill *add_fill(Books *self, uint32_t slot, int32_t price, int32_t lots, uint32_t kind) noexcept nogil:
+    cdef Fill *fill = &self.fills[self.fills_count]
+    self.fills_count += 1
+    fill.maker = handle_of(self, slot)
+    fill.price = price
+    fill.lots = lots
+    fill.kind = kind
+    return fill
+
+
+cdef inline void pop_front(Books *self, uint32_t found, uint32_t slot) noexcept nogil:
+    """The front order of a level is gone: filled or prevented. Its slot stays taken until the caller has told it."""
+    take_from_level(self, &self.levels[found], slot)
+    leave_level(self, found)
+
+
+cdef int prevent_self_match(Books *self, uint32_t found, uint32_t slot, int32_t *leaves, int stp) noexcept nogil:
+    """An own order is next (STP-001 to STP-004). Returns whether the aggressor ends."""
+    cdef Order *order = &self.orders[slot]
+    cdef Level *level = &self.levels[found]
+    cdef Fill *fill
+    cdef int32_t lots = order.leaves
+    if stp == STP_CANCEL_INCOMING:
+        return 1
+    touch_level(self, found)
+    if stp == STP_DECREMENT:
+        lots = min(lots, leaves[0])
+        leaves[0] -= lots
+        fill = add_fill(self, slot, level.price, lots, FILL_STP_DECREMENT)
+        fill.maker_leaves = order.leaves - lots
+        fill.taker_leaves = leaves[0]
+        if lots < order.leaves:
+            shrink_order(self, slot, order.leaves - lots)
+            return 0
+    else:
+        fill = add_fill(self, slot, level.price, lots, FILL_STP_CANCEL)
+        fill.maker_leaves = 0
+        fill.taker_leaves = leaves[0]
+    level.shown -= order.shown
+    level.total -= order.leaves
+    order.leaves = 0
+    pop_front(self, found, slot)
+    return stp == STP_CANCEL_BOTH
+
+
+cdef inline void fill_front(Books *self, uint32_t found, uint32_t slot, int32_t *leaves) noexcept nogil:
+    """Trade with the front order of a level (MAT-001, MAT-002, MAT-008)."""
+    cdef Order *order = &self.orders[slot]
+    cdef Level *level = &self.levels[found]
+    cdef int32_t lots = order.shown if order.shown < leaves[0] else leaves[0]
+    cdef Fill *fill = add_fill(self, slot, level.price, lots, FILL_TRADE)
+    leaves[0] -= lots
+    order.shown -= lots
+    order.leaves -= lots
+    order.cum += lots
+    level.shown -= lots
+    level.total -= lots
+    fill.maker_leaves = order.leaves
+    fill.taker_leaves = leaves[0]
+    if order.leaves == 0:
+        pop_front(self, found, slot)
+    elif order.shown == 0:                              # The next part of an iceberg goes to the back.
+        order.shown = min(order.display, order.leaves)
+        level.shown += order.shown
+        take_from_level(self, level, slot)
+        append_to_level(self, level, slot)
+
+
+cdef int match_order(Books *self, uint32_t book, int side, int32_t limit, int32_t *leaves, uint32_t owner, int stp,
+                     uint32_t pass_slot) noexcept nogil:
+    """Trade an aggressor of `side` against the opposite side until it is done, appending to `fills`.
+
+    Orders that are filled or prevented have left the book, but keep their slot until `release_order`.
+    `owner` 0 switches self-match prevention off. O(1) a fill, O(height) a level.
+    """
+    cdef Side *top = &self.books[book].side[1 - side]
+    cdef uint32_t found, slot
+    cdef Level *level
+    cdef Order *order
+    while leaves[0] > 0:
+        found = top.best
+        if found == NIL or not reaches(side, limit, self.levels[found].price):
+            return MATCH_DONE
+        if self.fills_count == self.fills_max:
+            return MATCH_FULL
+        level = &self.levels[found]
+        slot = level.head
+        order = &self.orders[slot]
+        prefetch(&self.orders[order.next if order.next != NIL else slot])
+        if order.owner == owner and owner != 0:
+            if prevent_self_match(self, found, slot, leaves, stp):
+                return MATCH_SELF
+            continue
+        if order.meta & O_REDUCE_ONLY and slot != pass_slot:
+            return MATCH_HELD
+        touch_level(self, found)
+        fill_front(self, found, slot, leaves)
+    return MATCH_DONE
+
+
+cdef int64_t reachable_lots(Books *self, uint32_t book, int side, int32_t limit, int64_t wanted, uint32_t owner,
+                            int stp) noexcept nogil:
+    """How many lots, at most `wanted` and a little more, a fill-or-kill order would certainly get (MAT-006)."""
+    cdef uint32_t found = self.books[book].side[1 - side].best, slot
+    cdef int64_t lots = 0, bound = 0
+    cdef uint32_t first = found
+    while found != NIL and bound < wanted and reaches(side, limit, self.levels[found].price):
+        bound += self.levels[found].total
+        found = next_level(self, book, 1 - side, self.levels[found].price)
+    if bound < wanted:                                  # Not even by level totals: no need to look at orders.
+        return bound
+    found = first
+    while found != NIL and lots < wanted and reaches(side, limit, self.levels[found].price):
+        slot = self.levels[found].head
+        while slot != NIL and lots < wanted:
+            if self.orders[slot].owner == owner and owner != 0:
+                if stp != STP_CANCEL_RESTING:
+                    return lots
+            elif not self.orders[slot].meta & O_REDUCE_ONLY:
+                lots += self.orders[slot].leaves
+            slot = self.orders[slot].next
+        found = next_level(self, book, 1 - side, self.levels[found].price)
+    return lots
+
+
+# --- The C interface to a single book ------------------------------------------------------------------------------
+
+cdef enum:
+    FILLS_MAX_LEAF = 1 << 24    # Fills of one call; more are matched, in steps, but only the last step can be read.
+
+
+cdef hg_book hg_book_create(uint32_t orders_max) noexcept nogil:
+    """A book for up to `orders_max` resting orders, or NULL. Memory is taken as orders rest."""
+    if orders_max == 0 or orders_max >= 1 << 28:
+        return NULL
+    cdef Books *self = <Books *>calloc(1, sizeof(Books))
+    if self == NULL:
+        return NULL
+    if not reserve(self, orders_max, 1, FILLS_MAX_LEAF):
+        books_close(self)
+        free(self)
+        return NULL
+    open_book(self, 0)
+    return <hg_book>self
+
+
+cdef void hg_book_destroy(hg_book book) noexcept nogil:
+    """Give everything back. NULL is allowed."""
+    if book != NULL:
+        books_close(<Books *>book)
+        free(book)
+
+
+cdef void release_filled(Books *self, uint32_t first) noexcept nogil:
+    """Give back the slots of makers that are gone; their handles stay readable in the fills."""
+    cdef uint32_t index
+    for index in range(first, self.fills_count):
+        if self.fills[index].maker_leaves == 0:
+            release_order(self, <uint32_t>(self.fills[index].maker & 0xFFFFFFF))
+
+
+cdef int32_t aggress(Books *self, int side, int32_t price, int32_t lots, uint32_t owner, int stp) noexcept nogil:
+    """Match and release; returns the leaves, 0 when self-match prevention ended the aggressor."""
+    cdef int32_t leaves = lots
+    cdef int status = match_order(self, 0, side, price, &leaves, owner, stp, NIL)
+    while status == MATCH_FULL:
+        release_filled(self, 0)
+        self.fills_count = 0
+        status = match_order(self, 0, side, price, &leaves, owner, stp, NIL)
+    release_filled(self, 0)
+    return 0 if status == MATCH_SELF else leaves
+
+
+cdef int hg_book_add(hg_book book, int side, int32_t price, int32_t lots, uint32_t owner, int flags, int32_t display,
+                     uint64_t *handle) noexcept nogil:
+    """Match, then rest what is left. `*handle` is the resting order's, 0 if nothing rests. O(1) a fill."""
+    cdef Books *self = <Books *>book
+    cdef int stp = (flags >> HG_STP_SHIFT) & 3
+    cdef uint32_t best, slot
+    cdef Order *order
+    self.fills_count = 0
+    handle[0] = 0
+    if side & ~1 or price < 0 or lots <= 0 or lots > LOTS_MAX or display < 0:
+        return HG_BAD_ARGUMENT
+    best = self.books[0].side[1 - side].best
+    if best != NIL and reaches(side, price, self.levels[best].price):
+        if flags & HG_POST_ONLY:
+            return HG_WOULD_TAKE
+        if flags & HG_FOK and reachable_lots(self, 0, side, price, lots, owner, stp) < lots:
+            return HG_UNFILLED
+        lots = aggress(self, side, price, lots, owner, stp)
+        if lots == 0 or flags & (HG_IOC | HG_FOK):
+            settle_levels(self)
+            return HG_OK
+    elif flags & (HG_IOC | HG_FOK):
+        return HG_UNFILLED if flags & HG_FOK else HG_OK
+    slot = acquire_order(self)
+    if slot == NIL:
+        settle_levels(self)
+        return HG_BOOK_FULL
+    order = &self.orders[slot]
+    order.leaves = lots
+    order.cum = 0
+    order.owner = owner
+    order.display = display
+    rest_order(self, 0, side, slot, price)
+    settle_levels(self)
+    handle[0] = handle_of(self, slot)
+    return HG_OK
+
+
+cdef int hg_book_cancel(hg_book book, uint64_t handle) noexcept nogil:
+    """Take an order out. O(1); HG_NO_ORDER when the handle is not alive."""
+    cdef Books *self = <Books *>book
+    cdef uint32_t slot = slot_of(self, handle)
+    self.fills_count = 0
+    if slot == NIL:
+        return HG_NO_ORDER
+    unlink_order(self, slot)
+    release_order(self, slot)
+    settle_levels(self)
+    return HG_OK
+
+
+cdef int hg_book_replace(hg_book book, uint64_t handle, int32_t price, int32_t lots) noexcept nogil:
+    """Give an order a new price and new leaves; a mere reduction keeps its priority. The handle stays. O(1) a fill."""
+    cdef Books *self = <Books *>book
+    cdef uint32_t slot = slot_of(self, handle)
+    cdef Order *order
+    cdef Level *level
+    cdef int side
+    self.fills_count = 0
+    if slot == NIL:
+        return HG_NO_ORDER
+    if price < 0 or lots <= 0 or lots > LOTS_MAX:
+        return HG_BAD_ARGUMENT
+    order = &self.orders[slot]
+    level = &self.levels[order.level]
+    if price == level.price and lots <= order.leaves:
+        shrink_order(self, slot, lots)
+        settle_levels(self)
+        return HG_OK
+    side = level.side
+    unlink_order(self, slot)
+    order.leaves = aggress(self, side, price, lots, order.owner, STP_CANCEL_RESTING)
+    order.cum += lots - order.leaves
+    if order.leaves:
+        rest_order(self, 0, side, slot, price)
+    else:
+        release_order(self, slot)
+    settle_levels(self)
+    return HG_OK
+
+
+cdef int hg_book_best(hg_book book, int side, int32_t *price, int64_t *lots) noexcept nogil:
+    """Best price and its shown lots; 0 when the side is empty, else 1. O(1)."""
+    cdef Books *self = <Books *>book
+    cdef uint32_t best = self.books[0].side[side & 1].best
+    if best == NIL:
+        return 0
+    price[0] = self.levels[best].price
+    lots[0] = self.levels[best].shown
+    return 1
+
+
+cdef int hg_book_depth(hg_book book, int side, int levels_max, int32_t *prices, int64_t *lots) noexcept nogil:
+    """Up to `levels_max` best prices with their shown lots; returns how many. O(height) a level."""
+    cdef Books *self = <Books *>book
+    cdef uint32_t level = self.books[0].side[side & 1].best
+    cdef int count = 0
+    while level != NIL and count < levels_max:
+        prices[count] = self.levels[level].price
+        lots[count] = self.levels[level].shown
+        count += 1
+        level = next_level(self, 0, side & 1, self.levels[level].price)
+    return count
+
+
+cdef uint32_t hg_book_fills(hg_book book, const Fill **fills) noexcept nogil:
+    """The fills of the last add or replace, in match order; valid until the next call. O(1)."""
+    fills[0] = (<Books *>book).fills
+    return (<Books *>book).fills_count
+
+
+cdef int64_t hg_book_leaves(hg_book book, uint64_t handle) noexcept nogil:
+    """What is left of a resting order, 0 when the handle is not alive. O(1)."""
+    cdef Books *self = <Books *>book
+    cdef uint32_t slot = slot_of(self, handle)
+    return 0 if slot == NIL else self.orders[slot].leaves

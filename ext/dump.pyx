@@ -1,0 +1,188 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""Writes the canonical state: what the state hash is taken of, and what two engines are compared by."""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdlib cimport free, malloc, qsort, realloc
+from libc.string cimport memcpy
+
+from ext.book cimport handle_of, next_level, slot_of
+from ext.lanes cimport outcome_at
+from ext.state cimport State
+from ext.types cimport (
+    NIL, QUOTE_LANES, Account, Expiry, Instrument, Lane, Order, Outcome, Position, int64_t, uint32_t, uint64_t,
+)
+
+
+cdef struct Row:
+    int64_t *values
+    uint64_t count
+    uint64_t capacity
+
+
+cdef int put(Row *row, int64_t value) noexcept nogil:
+    cdef int64_t *values
+    if row.count == row.capacity:
+        values = <int64_t *>realloc(row.values, row.capacity * 2 * sizeof(int64_t))
+        if values == NULL:
+            return 0
+        row.values = values
+        row.capacity *= 2
+    row.values[row.count] = value
+    row.count += 1
+    return 1
+
+
+cdef void put_head(Row *row, State *self) noexcept nogil:
+    put(row, <int64_t>self.seq)
+    put(row, self.now_ns)
+    put(row, <int64_t>self.next_match_id)
+    put(row, self.external)
+    put(row, self.accounts_count)
+    put(row, self.instruments_count - 1)
+    put(row, self.books.orders_alive)
+
+
+cdef void put_accounts(Row *row, State *self) noexcept nogil:
+    cdef uint32_t index
+    cdef Account *account
+    cdef Instrument *instrument
+    for index in range(self.accounts_count):
+        account = &self.accounts[index]
+        put(row, account.group)
+        put(row, account.margined)
+        put(row, account.balance)
+        put(row, <int64_t>account.requirement)
+        put(row, account.open_orders)
+    for index in range(1, self.instruments_count):
+        instrument = &self.instruments[index]
+        put(row, instrument.open)
+        put(row, instrument.mark)
+        put(row, instrument.long_micros)
+        put(row, instrument.short_micros)
+
+
+cdef void put_positions(Row *row, State *self) noexcept nogil:
+    cdef uint32_t index
+    cdef Position *position
+    for index in range(self.positions_count):
+        position = &self.positions[index]
+        put(row, position.account)
+        put(row, position.instrument)
+        put(row, position.lots)
+        put(row, position.open_buy)
+        put(row, position.open_sell)
+        put(row, position.requirement)
+
+
+cdef void put_order(Row *row, State *self, uint32_t slot, int64_t price) noexcept nogil:
+    cdef Order *order = &self.books.orders[slot]
+    put(row, <int64_t>handle_of(&self.books, slot))
+    put(row, price)
+    put(row, order.leaves)
+    put(row, order.shown)
+    put(row, order.cum)
+    put(row, order.display)
+    put(row, order.meta & 0xFF)
+    put(row, self.positions[order.position].account)
+    put(row, <int64_t>order.ref)
+    put(row, self.lanes[order.lane].number)
+    put(row, order.tag)
+
+
+cdef void put_books(Row *row, State *self) noexcept nogil:
+    cdef uint32_t instrument, level, slot
+    cdef int side
+    for instrument in range(1, self.instruments_count):
+        for side in range(2):
+            level = self.books.books[instrument].side[side].best
+            while level != NIL:
+                slot = self.books.levels[level].head
+                while slot != NIL:
+                    put_order(row, self, slot, self.books.levels[level].price)
+                    slot = self.books.orders[slot].next
+                level = next_level(&self.books, instrument, side, self.books.levels[level].price)
+
+
+cdef int compare_expiries(const void *one, const void *other) noexcept nogil:
+    cdef const Expiry *left = <const Expiry *>one
+    cdef const Expiry *right = <const Expiry *>other
+    if left.expiry_ns != right.expiry_ns:
+        return -1 if left.expiry_ns < right.expiry_ns else 1
+    return -1 if left.seq < right.seq else 1
+
+
+cdef int put_expiries(Row *row, State *self) noexcept nogil:
+    cdef Expiry *alive
+    cdef uint32_t index, count = 0
+    if self.expiries_count == 0:
+        return 1
+    alive = <Expiry *>malloc(self.expiries_count * sizeof(Expiry))
+    if alive == NULL:
+        return 0
+    for index in range(self.expiries_count):
+        if slot_of(&self.books, self.expiries[index].oid) != NIL:
+            alive[count] = self.expiries[index]
+            count += 1
+    qsort(alive, count, sizeof(Expiry), compare_expiries)
+    for index in range(count):
+        put(row, alive[index].expiry_ns)
+        put(row, <int64_t>alive[index].seq)
+        put(row, <int64_t>alive[index].oid)
+    free(alive)
+    return 1
+
+
+cdef void put_lanes(Row *row, State *self) noexcept nogil:
+    cdef uint32_t index, kept
+    cdef Lane *lane
+    cdef Outcome *outcome
+    for index in range(self.lanes_count):
+        lane = &self.lanes[index]
+        if lane.number >= QUOTE_LANES:
+            continue
+        put(row, lane.account)
+        put(row, lane.number)
+        put(row, <int64_t>lane.last_ref)
+        put(row, lane.last_leg)
+        put(row, lane.kept)
+        for kept in range(lane.kept):
+            outcome = outcome_at(lane, kept)
+            put(row, <int64_t>outcome.ref)
+            put(row, outcome.type)
+            put(row, outcome.reason)
+            put(row, <int64_t>outcome.oid)
+
+
+cdef void put_slots(Row *row, State *self) noexcept nogil:
+    cdef uint32_t slot = self.books.free_order
+    put(row, self.books.orders_used)
+    while slot != NIL:
+        put(row, slot)
+        put(row, self.books.orders[slot].meta >> 8)
+        slot = self.books.orders[slot].next
+
+
+cdef bytes dump_state(State *self):
+    """The rows of docs/spec/engine.md as little-endian int64. O(size of the state)."""
+    cdef Row row
+    cdef int whole
+    row.count = 0
+    row.capacity = 1024
+    row.values = <int64_t *>malloc(row.capacity * sizeof(int64_t))
+    if row.values == NULL:
+        raise MemoryError("no memory for a state dump")
+    with nogil:
+        put_head(&row, self)
+        put_accounts(&row, self)
+        put_positions(&row, self)
+        put_books(&row, self)
+        whole = put_expiries(&row, self)
+        put_lanes(&row, self)
+        put_slots(&row, self)
+        whole &= put(&row, 0)               # A failed put before shows here too: the row did not grow.
+    try:
+        if not whole:
+            raise MemoryError("no memory for a state dump")
+        return PyBytes_FromStringAndSize(<char *>row.values, (row.count - 1) * sizeof(int64_t))
+    finally:
+        free(row.values)

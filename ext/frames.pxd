@@ -1,0 +1,65 @@
+"""WebSocket frames (RFC 6455): a server's parser and the growable buffer replies are written into."""
+
+from libc.stdint cimport uint8_t, uint64_t
+
+
+cdef enum:                      # Opcodes.
+    OP_CONTINUATION = 0
+    OP_TEXT = 1
+    OP_BINARY = 2
+    OP_CLOSE = 8
+    OP_PING = 9
+    OP_PONG = 10
+
+cdef enum:                      # States of a connection's parser.
+    S_OPEN = 0
+    S_CLOSING = 1               # Our close frame is on its way; only the peer's close frame still counts.
+    S_CLOSED = 2                # Nothing the peer sends is looked at any more.
+
+cdef enum:
+    FRAGMENTS_MAX = 16
+    MESSAGE_BYTES_MAX = 65536
+    CONTROL_BYTES_MAX = 125
+
+
+cdef class Buffer:
+    """Bytes that grow at the end."""
+
+    cdef uint8_t *data
+    cdef Py_ssize_t size
+    cdef Py_ssize_t capacity
+
+    cdef uint8_t *reserve(self, Py_ssize_t more) except NULL
+    cdef int append(self, const uint8_t *source, Py_ssize_t size) except -1
+    cdef Py_ssize_t begin_frame(self) except -1
+    cdef void end_frame(self, Py_ssize_t start, int opcode) noexcept
+    cdef int frame(self, int opcode, const uint8_t *source, Py_ssize_t size) except -1
+    cdef bytes take(self)
+
+
+cdef class FrameParser:
+    """The server's end of one WebSocket connection, without the socket."""
+
+    cdef public object transport
+    cdef public Py_ssize_t message_bytes_max
+    cdef readonly int close_code
+    cdef int state
+    cdef int fragments
+    cdef int message_opcode
+    cdef Buffer out
+    cdef Buffer torn                # The beginning of a frame whose rest has not arrived.
+    cdef Buffer plain               # The message being put together, unmasked.
+
+    cdef int begin_read(self) except -1
+    cdef int end_read(self) except -1
+    cdef int write_out(self) except -1
+    cdef int on_message(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1
+    cdef int parse_torn(self) except -1
+    cdef Py_ssize_t parse(self, const uint8_t *data, Py_ssize_t size) except -1
+    cdef int check_header(self, int first, int second) except -1
+    cdef int check_length(self, int opcode, uint64_t length) except -1
+    cdef int take_frame(self, int first, const uint8_t *payload, Py_ssize_t size) except -1
+    cdef int take_control(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1
+    cdef int take_close(self, const uint8_t *data, Py_ssize_t size) except -1
+    cdef int put_close(self, int code, str reason) except -1
+    cdef int hang_up(self) except -1

@@ -1,0 +1,40 @@
+"""One session's connection: frames in, command records out, event frames back."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from ext.codec cimport CommandBuffer, Intake
+from ext.frames cimport FrameParser
+
+
+cdef class RateLimit:
+    cdef int64_t quarter_ns         # What a quarter of an order takes from the account's time; 0: no limit.
+    cdef int64_t burst_ns
+    cdef int64_t orders_until_ns    # When the account's credit would be used up to the last.
+    cdef int64_t cancels_until_ns
+
+    cdef int64_t charge(self, int64_t order_cost, int64_t cancel_cost, int64_t now_ns) noexcept
+
+
+cdef class Link(FrameParser):
+    cdef public object peer
+    cdef public int gate            # Reason every order message is refused with; 0 when orders are welcome.
+    cdef public Py_ssize_t backlog_bytes_max
+    cdef public bint is_private
+    cdef readonly bint is_live
+    cdef readonly uint32_t account
+    cdef readonly uint8_t lane
+    cdef readonly uint64_t last_ref
+    cdef readonly int64_t seen_ns
+    cdef readonly int64_t commands_taken
+    cdef bint is_dirty
+    cdef int64_t wall_us
+    cdef uint64_t answered_ref      # Of the last answer that went out, and its command: to join a quote's answers.
+    cdef uint64_t answered_gseq
+    cdef RateLimit rate
+    cdef CommandBuffer commands
+    cdef object submit
+
+    cdef int take_order(self, const uint8_t *data, Py_ssize_t size) except? -3
+    cdef int refuse(self, Intake *intake, int reason) except -1
+    cdef int ask_peer(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1
+    cdef int submit_commands(self) except -1

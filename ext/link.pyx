@@ -1,0 +1,169 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""One session's connection: frames in, command records out, event frames back.
+
+Order messages of a logged-in session go from the frame to the command record here, and all commands of one read to
+the sequencer in one call. Every other message goes to `peer`, an object of the gateway with
+
+- `receive(message, is_text, now_ns)`, which returns the messages to reply with, or raises WireError;
+- `ended(lost)`, as in `FrameParser`;
+- `crashed(error)`, for an error nobody expected.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.string cimport memset
+from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
+
+from ext.codec cimport BROKEN, OTHER, TAKEN, X_RATE, decode, put_batch_ack, put_refusal
+from ext.frames cimport OP_BINARY, OP_TEXT, S_CLOSED, S_OPEN
+
+from ext.frames import WireError
+
+cdef int64_t NS = 1_000_000_000
+cdef int CLOSE_MALFORMED = 4003
+cdef int CLOSE_SLOW_PUBLIC = 4008
+cdef int CLOSE_SLOW_PRIVATE = 4009
+cdef int CLOSE_INTERNAL = 1011
+
+
+cdef class RateLimit:
+    """A token bucket for orders and one of twice the size for cancels, in integers.
+
+    A full bucket is a time that lies `burst_ns` back; each order moves that time on by what it costs, and is refused
+    when it would pass the present. A place or replace counts as one order, a quote's leg as a quarter.
+    """
+
+    def __init__(self, int orders_per_s, int burst_orders):
+        """`orders_per_s` 0 means no limit. A message dearer than `burst_orders` never passes."""
+        if orders_per_s < 0 or burst_orders < 1:
+            raise ValueError(f"rate must be at least 0 and burst at least 1, was {orders_per_s} and {burst_orders}")
+        self.quarter_ns = max(NS // (4 * orders_per_s), 1) if orders_per_s else 0
+        self.burst_ns = burst_orders * 4 * self.quarter_ns
+
+    cdef int64_t charge(self, int64_t order_cost, int64_t cancel_cost, int64_t now_ns) noexcept:
+        """Take the cost, in quarters of an order, or nothing. Returns 0, or the ns after which it would pass."""
+        cdef int64_t orders = max(self.orders_until_ns, now_ns) + order_cost * self.quarter_ns
+        # Half the price a cancel is twice the bucket.
+        cdef int64_t cancels = max(self.cancels_until_ns, now_ns) + cancel_cost * self.quarter_ns // 2
+        cdef int64_t late = max(orders, cancels) - now_ns - self.burst_ns
+        if self.quarter_ns and late > 0:
+            return late
+        self.orders_until_ns = orders
+        self.cancels_until_ns = cancels
+        return 0
+
+
+cdef int64_t clock_ns(int clock) noexcept:
+    cdef timespec now
+    clock_gettime(clock, &now)
+    return <int64_t>now.tv_sec * NS + now.tv_nsec
+
+
+cdef class Link(FrameParser):
+    """One session's connection."""
+
+    def __init__(self, object peer, object submit, Py_ssize_t backlog_bytes_max=1 << 20):
+        """`submit` takes the command records of one read, as bytes."""
+        self.peer = peer
+        self.submit = submit
+        self.backlog_bytes_max = backlog_bytes_max
+        self.commands = CommandBuffer()
+        self.seen_ns = clock_ns(CLOCK_MONOTONIC)
+
+    def open(self, uint32_t account, uint8_t lane, uint64_t last_ref, RateLimit rate not None):
+        """The session has logged in: from now on its order messages are decoded here."""
+        self.account = account
+        self.lane = lane
+        self.last_ref = last_ref
+        self.answered_ref = last_ref
+        self.rate = rate
+        self.is_live = True
+
+    def ended(self, bint lost):
+        """Pass it on."""
+        self.peer.ended(lost)
+
+    @property
+    def account_lane(self):
+        """(account, lane) of the session."""
+        return self.account, self.lane
+
+    cdef int begin_read(self) except -1:
+        self.seen_ns = clock_ns(CLOCK_MONOTONIC)
+        self.wall_us = clock_ns(CLOCK_REALTIME) // 1000
+        return 0
+
+    cdef int end_read(self) except -1:
+        self.submit_commands()
+        return self.write_out()
+
+    cdef int on_message(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1:
+        if self.is_live and opcode == OP_BINARY and self.take_order(data, size) != OTHER:
+            return 0
+        # What stands before this message must happen before it, whatever it does.
+        self.submit_commands()
+        return self.ask_peer(opcode, data, size)
+
+    cdef int take_order(self, const uint8_t *data, Py_ssize_t size) except? -3:
+        """Decode an order message into the read's commands, or refuse it."""
+        cdef Intake intake
+        cdef Py_ssize_t before = self.commands.count
+        cdef int64_t late_ns
+        intake.account = self.account
+        intake.lane = self.lane
+        intake.wall_us = self.wall_us
+        cdef int verdict = decode(data, size, &intake, self.commands)
+        if verdict == OTHER:
+            return OTHER
+        if verdict == BROKEN:
+            raise WireError("an order message must be one array that starts with type and ref", close_code=4003)
+        if verdict != TAKEN:
+            return self.refuse(&intake, verdict)
+        if self.gate:
+            self.commands.count = before
+            return self.refuse(&intake, self.gate)
+        late_ns = self.rate.charge(intake.order_cost, intake.cancel_cost, self.seen_ns)
+        if late_ns:
+            self.commands.count = before
+            intake.arg = late_ns // 1000 + 1
+            return self.refuse(&intake, X_RATE)
+        self.last_ref = max(self.last_ref, intake.last_ref)
+        if intake.batch:
+            put_batch_ack(self.out, intake.ref, intake.batch)
+        return 0
+
+    cdef int refuse(self, Intake *intake, int reason) except -1:
+        """Reject a message at the door. It has no place in the order of commands: its gseq is 0."""
+        return put_refusal(self.out, intake.ref, reason, intake.arg, self.wall_us, 0)
+
+    cdef int ask_peer(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1:
+        cdef bytes message = PyBytes_FromStringAndSize(<const char *>data, size)
+        try:
+            for reply in self.peer.receive(message, opcode == OP_TEXT, self.seen_ns):
+                self.send(reply)
+        except WireError:
+            raise
+        except Exception as error:
+            self.peer.crashed(error)
+            raise WireError("the server failed", close_code=CLOSE_INTERNAL) from None
+        return 0
+
+    def submit_records(self, bytes records):
+        """Hand over command records that did not come from an order message."""
+        self.submit_commands()
+        self.submit(records)
+
+    cdef int submit_commands(self) except -1:
+        if self.commands.count:
+            self.commands_taken += self.commands.count
+            self.submit(self.commands.take())
+        return 0
+
+    cdef int write_out(self) except -1:
+        """Write what is queued; a peer that does not read is cut off before it costs more than its share."""
+        self.is_dirty = False
+        FrameParser.write_out(self)
+        if self.state == S_OPEN and self.transport is not None:
+            if self.transport.get_write_buffer_size() > self.backlog_bytes_max:
+                code = CLOSE_SLOW_PRIVATE if self.is_private else CLOSE_SLOW_PUBLIC
+                self.fail(code, "the connection does not read what it is sent")
+        return 0

@@ -1,0 +1,548 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+"""Orders: validation, matching with positions and fees, replacing, ending."""
+
+from libc.stdlib cimport realloc
+
+from ext.book cimport (
+    MATCH_DONE, MATCH_FULL, MATCH_HELD, MATCH_SELF, acquire_order, handle_of, match_order, reachable_lots, reaches,
+    release_order, rest_order, shrink_order, slot_of, unlink_order,
+)
+from ext.idmap cimport map_add, map_find, refs_add, refs_find, refs_remove
+from ext.lanes cimport accept, refuse
+from ext.risk cimport covered, evaluate, reducible
+from ext.state cimport (
+    BROKEN_MEMORY, best_price, count_open, emit, emit_done, emit_order, emit_replaced, fee_of, money_fits, money_of,
+    move, price_of, side_of, touch_position,
+)
+from ext.types cimport (
+    BUY, C_CANCEL, C_REPLACE, E_FILL, E_TRADE, F_COD, F_KEEP_PRIORITY, F_POST_ONLY, F_REDUCE_ONLY, FILL_STP_CANCEL,
+    FILL_STP_DECREMENT, FOK, GTD, GTG, ICEBERG_REFRESHES_MAX, IOC, LOTS_MAX, MONEY_MAX, NIL, O_GTD, O_POST_ONLY,
+    O_QUOTE, O_REDUCE_ONLY, PRICE_MAX_TICKS, SELL, V_SELL, V_TAKER, Account, Event, Expiry, Fill, Instrument, Order,
+    wide_t,
+)
+
+
+# --- Positions and the checks that several commands share --------------------------------------------------------------
+
+cdef uint32_t position_for(State *self, uint32_t account, uint32_t instrument) noexcept nogil:
+    """The slot of (account, instrument), made on first use; NIL when `positions_max` are in use."""
+    cdef uint64_t key = (<uint64_t>account << 32) | instrument
+    cdef uint32_t slot = map_find(&self.position_map, key)
+    cdef Position *position
+    if slot != NIL or self.positions_count == self.positions_max:
+        return slot
+    slot = self.positions_count
+    if not map_add(&self.position_map, key, slot):
+        self.broken = BROKEN_MEMORY
+        return NIL
+    self.positions_count += 1
+    position = &self.positions[slot]
+    position.account = account
+    position.instrument = instrument
+    position.head = NIL
+    position.tail = NIL
+    position.next_of_account = NIL
+    position.next_of_instrument = NIL
+    if self.accounts[account].first_position == NIL:
+        self.accounts[account].first_position = slot
+    else:
+        self.positions[self.accounts[account].last_position].next_of_account = slot
+    self.accounts[account].last_position = slot
+    if self.instruments[instrument].first_position == NIL:
+        self.instruments[instrument].first_position = slot
+    else:
+        self.positions[self.instruments[instrument].last_position].next_of_instrument = slot
+    self.instruments[instrument].last_position = slot
+    return slot
+
+
+cdef void position_or_empty(State *self, uint32_t account, uint32_t instrument, Position *copy) noexcept nogil:
+    """A copy of the position, or of the one that a first order would make."""
+    cdef uint32_t slot = map_find(&self.position_map, (<uint64_t>account << 32) | instrument)
+    if slot != NIL:
+        copy[0] = self.positions[slot]
+        return
+    copy.account = account
+    copy.instrument = instrument
+    copy.lots = 0
+    copy.open_buy = 0
+    copy.open_sell = 0
+    copy.requirement = 0
+
+
+cdef int would_take(State *self, uint32_t instrument, int side, int32_t price) noexcept nogil:
+    cdef int32_t best = best_price(self, instrument, 1 - side)
+    return best >= 0 and reaches(side, price, best)
+
+
+cdef int has_room(State *self, uint32_t account, uint32_t instrument) noexcept nogil:
+    """Whether one more order fits: the account's limit, the venue's order slots and positions."""
+    if self.accounts[account].open_orders >= self.account_orders_max:
+        return 0
+    if self.positions_count == self.positions_max and \
+            map_find(&self.position_map, (<uint64_t>account << 32) | instrument) == NIL:
+        return 0
+    return self.books.free_order != NIL or self.books.orders_used < self.books.orders_max
+
+
+cdef int refusal_by_risk(State *self, uint32_t account, uint32_t instrument, int side, int32_t price, int64_t lots,
+                         int64_t replaced_lots) noexcept nogil:
+    """MARGIN, POSITION_LIMIT or none, for `lots` more less `replaced_lots`."""
+    cdef Position position
+    position_or_empty(self, account, instrument, &position)
+    if not covered(self, &position, side, price, lots, replaced_lots):
+        return R_MARGIN
+    if (position.lots if position.lots > 0 else -position.lots) + position.open_buy + position.open_sell + lots \
+            - replaced_lots > POSITION_LOTS_MAX:
+        return R_POSITION_LIMIT
+    return R_NONE
+
+
+cdef inline int too_large(State *self, uint32_t instrument, int64_t price, int64_t lots, int64_t display) noexcept nogil:
+    return (not money_fits(price, lots, self.instruments[instrument].lot_micros)
+            or (display > 0 and lots > <int64_t>ICEBERG_REFRESHES_MAX * display))
+
+
+cdef inline int exceeds_reduction(State *self, uint32_t account, uint32_t instrument, int side, int64_t lots,
+                                  int64_t replaced_lots) noexcept nogil:
+    """RSK-005 at entry."""
+    cdef Position position
+    position_or_empty(self, account, instrument, &position)
+    cdef int64_t open_lots = position.open_buy if side == BUY else position.open_sell
+    cdef int64_t left = (-position.lots if side == BUY else position.lots) - open_lots + replaced_lots
+    return lots > (left if left > 0 else 0)
+
+
+# --- Place -----------------------------------------------------------------------------------------------------------
+
+cdef inline int is_malformed(const Command *command) noexcept nogil:
+    cdef int immediate = command.tif == IOC or command.tif == FOK
+    if command.side > SELL or command.tif > GTD or command.stp > 3:
+        return 1
+    if command.flags & ~(F_POST_ONLY | F_REDUCE_ONLY | F_COD):
+        return 1
+    if command.lots_2 < 0 or (command.lots > 0 and command.lots_2 > command.lots):
+        return 1
+    if immediate and (command.lots_2 != 0 or command.flags & F_POST_ONLY):
+        return 1
+    return command.amount <= 0 if command.tif == GTD else command.amount != 0
+
+
+cdef int refusal_of_place(State *self, const Command *command) noexcept nogil:
+    """The first reason in order of precedence, or none; touches nothing (ORD-003)."""
+    cdef uint32_t account = command.account, instrument = command.instrument
+    cdef int reason
+    if is_malformed(command):
+        return R_MALFORMED
+    if instrument == 0 or instrument >= self.instruments_count:
+        return R_NO_INSTRUMENT
+    if not self.instruments[instrument].open:
+        return R_WINDOW_CLOSED
+    if command.price < 0 or command.price > PRICE_MAX_TICKS:
+        return R_PX_TICK
+    if command.lots < 1:
+        return R_QTY_LOT
+    if command.lots > LOTS_MAX or too_large(self, instrument, command.price, command.lots, command.lots_2):
+        return R_QTY_MAX
+    if command.flags & F_POST_ONLY and would_take(self, instrument, command.side, command.price):
+        return R_WOULD_TAKE
+    if command.tif == FOK and reachable_lots(&self.books, instrument, command.side, command.price, command.lots,
+                                             self.accounts[account].group, command.stp) < command.lots:
+        return R_FOK_UNFILLED
+    if command.tif == GTD and command.amount <= self.now_ns:
+        return R_DEADLINE
+    if command.flags & F_REDUCE_ONLY and exceeds_reduction(self, account, instrument, command.side, command.lots, 0):
+        return R_REDUCE_ONLY
+    reason = refusal_by_risk(self, account, instrument, command.side, command.price, command.lots, 0)
+    if reason:
+        return reason
+    return R_NONE if has_room(self, account, instrument) else R_OPEN_LIMIT
+
+
+cdef uint32_t enter(State *self, uint32_t position, uint32_t lane, uint64_t ref, int32_t lots, int32_t display,
+                    uint32_t tag, uint32_t flags) noexcept nogil:
+    """Take a slot for a checked order. `has_room` has said that there is one."""
+    cdef uint32_t slot = acquire_order(&self.books)
+    cdef Order *order = &self.books.orders[slot]
+    order.meta |= flags
+    order.leaves = lots
+    order.shown = 0
+    order.cum = 0
+    order.owner = self.accounts[self.positions[position].account].group
+    order.ref = ref
+    order.position = position
+    order.lane = lane
+    order.tag = tag
+    order.display = display
+    order.level = NIL
+    touch_position(self, position)
+    return slot
+
+
+cdef void place(State *self, const Command *command, uint32_t lane) noexcept nogil:
+    """ORD-001 to ORD-005, MAT-001 to MAT-008."""
+    cdef int reason = refusal_of_place(self, command)
+    cdef uint32_t position, slot, flags
+    cdef Event *event
+    if reason:
+        refuse(self, command, lane, reason)
+        return
+    position = position_for(self, command.account, command.instrument)
+    flags = command.flags & (F_POST_ONLY | F_REDUCE_ONLY | F_COD)       # The order's flags have the same bits.
+    if command.tif == GTD:
+        flags |= O_GTD
+    slot = enter(self, position, lane, command.ref, command.lots, command.lots_2, command.tag, flags)
+    event = accept(self, command, lane, handle_of(&self.books, slot))
+    event.instrument = command.instrument
+    event.flags = V_SELL if command.side else 0
+    event.price = command.price
+    event.lots = command.lots
+    event.leaves = command.lots
+    work(self, slot, command.side, command.price, command.stp, command.tif == GTG or command.tif == GTD,
+         command.amount)
+
+
+# --- Matching --------------------------------------------------------------------------------------------------------
+
+cdef void release(State *self, uint32_t slot) noexcept nogil:
+    """An order that rested (or was about to) is over: forget it everywhere and give its slot back."""
+    cdef Order *order = &self.books.orders[slot]
+    cdef Position *position = &self.positions[order.position]
+    if order.level != NIL:                      # It rested: it is indexed and counted.
+        refs_remove(&self.refs, order.lane, order.ref, slot)
+        if order.mine_prev != NIL:
+            self.books.orders[order.mine_prev].mine_next = order.mine_next
+        else:
+            position.head = order.mine_next
+        if order.mine_next != NIL:
+            self.books.orders[order.mine_next].mine_prev = order.mine_prev
+        else:
+            position.tail = order.mine_prev
+        position.orders -= 1
+        self.accounts[position.account].open_orders -= 1
+    release_order(&self.books, slot)
+
+
+cdef void settle_trade(State *self, const Fill *fill, uint32_t taker, int side) noexcept nogil:
+    """Money, positions, fees and the three events of one match (ACC-003, FEE-001, MAT-003)."""
+    cdef uint32_t maker = <uint32_t>(fill.maker & 0xFFFFFFF)
+    cdef Order *made = &self.books.orders[maker]
+    cdef Order *took = &self.books.orders[taker]
+    cdef Position *maker_position = &self.positions[made.position]
+    cdef Position *taker_position = &self.positions[took.position]
+    cdef Instrument *instrument = &self.instruments[taker_position.instrument]
+    cdef int64_t value = money_of(fill.price, fill.lots, instrument.lot_micros)
+    cdef int64_t maker_fee = fee_of(value, instrument.maker_fee_ppm)
+    cdef int64_t taker_fee = fee_of(value, instrument.taker_fee_ppm)
+    cdef int64_t signed_lots = fill.lots if side == BUY else -fill.lots
+    cdef Event *event
+    if instrument.mark < 0:
+        instrument.mark = fill.price
+    move(self, taker_position.account, maker_position.account,
+         <wide_t>signed_lots * (fill.price - instrument.mark) * instrument.lot_micros)
+    move(self, maker_position.account, 0, maker_fee)
+    move(self, taker_position.account, 0, taker_fee)
+    taker_position.lots += signed_lots
+    maker_position.lots -= signed_lots
+    count_open(self, made.position, 1 - side, -fill.lots)
+    touch_position(self, made.position)
+    event = emit_order(self, E_FILL, maker, fill.price, 1 - side)
+    event.match_id = self.next_match_id
+    event.lots = fill.lots
+    event.leaves = fill.maker_leaves
+    event.cum = made.cum + made.leaves - fill.maker_leaves      # The order may have been filled again since.
+    event.amount = maker_fee
+    took.cum += fill.lots
+    event = emit_order(self, E_FILL, taker, fill.price, side)
+    event.flags |= V_TAKER
+    event.match_id = self.next_match_id
+    event.lots = fill.lots
+    event.leaves = fill.taker_leaves
+    event.cum = took.cum
+    event.amount = taker_fee
+    event = emit(self, E_TRADE)
+    event.flags = V_SELL if side else 0
+    event.instrument = taker_position.instrument
+    event.match_id = self.next_match_id
+    event.price = fill.price
+    event.lots = fill.lots
+    self.next_match_id += 1
+    if fill.maker_leaves == 0:
+        release(self, maker)
+
+
+cdef void settle_prevention(State *self, const Fill *fill, uint32_t taker, int side, int32_t price) noexcept nogil:
+    """Self-match prevention took lots away without a trade (STP-001, STP-003, STP-004)."""
+    cdef uint32_t maker = <uint32_t>(fill.maker & 0xFFFFFFF)
+    cdef uint32_t position = self.books.orders[maker].position
+    count_open(self, position, 1 - side, -fill.lots)
+    touch_position(self, position)
+    if fill.maker_leaves:
+        emit_replaced(self, maker, fill.price, 1 - side, fill.maker_leaves)
+    else:
+        emit_done(self, maker, fill.price, 1 - side, fill.lots, D_STP)
+        release(self, maker)
+    if fill.kind == FILL_STP_DECREMENT:
+        if fill.taker_leaves:
+            emit_replaced(self, taker, price, side, fill.taker_leaves)
+        else:
+            emit_done(self, taker, price, side, fill.lots, D_STP)
+
+
+cdef void take_fills(State *self, uint32_t taker, int side, int32_t price) noexcept nogil:
+    """Settle what the book has matched since the last call."""
+    cdef uint32_t index
+    cdef Fill *fill
+    for index in range(self.books.fills_count):
+        fill = &self.books.fills[index]
+        if fill.kind == 0:
+            settle_trade(self, fill, taker, side)
+        else:
+            settle_prevention(self, fill, taker, side, price)
+    self.books.fills_count = 0
+
+
+cdef uint32_t admit_reduce_only(State *self, uint32_t instrument, int side) noexcept nogil:
+    """A reduce-only order is next to be filled: end it, shrink it, or let it pass (RSK-005). NIL: look again."""
+    cdef uint32_t level = self.books.books[instrument].side[1 - side].best
+    cdef uint32_t slot = self.books.levels[level].head
+    cdef Order *order = &self.books.orders[slot]
+    cdef int64_t left = reducible(&self.positions[order.position], 1 - side)
+    if left == 0:
+        end_resting(self, slot, D_REDUCE_ONLY)
+        return NIL
+    if order.leaves > left:
+        shrink_resting(self, slot, <int32_t>left)
+    return slot
+
+
+cdef int32_t aggress(State *self, uint32_t slot, int side, int32_t price, int stp, int *ended) noexcept nogil:
+    """Match an order that is in no book; returns its leaves. `ended`: self-match prevention ended it."""
+    cdef Order *order = &self.books.orders[slot]
+    cdef uint32_t instrument = self.positions[order.position].instrument
+    cdef int32_t leaves = order.leaves
+    cdef uint32_t admitted = NIL
+    cdef int status = MATCH_FULL
+    while status == MATCH_FULL or status == MATCH_HELD:
+        status = match_order(&self.books, instrument, side, price, &leaves, order.owner, stp, admitted)
+        take_fills(self, slot, side, price)
+        admitted = NIL
+        if status == MATCH_HELD:
+            admitted = admit_reduce_only(self, instrument, side)
+    order.leaves = leaves
+    ended[0] = status == MATCH_SELF
+    return leaves
+
+
+cdef void work(State *self, uint32_t slot, int side, int32_t price, int stp, int may_rest, int64_t expiry_ns) noexcept nogil:
+    """Match an order, then rest it or end it. A slot that rested before is still indexed."""
+    cdef Order *order = &self.books.orders[slot]
+    cdef uint32_t position = order.position
+    cdef int was_resting = order.level != NIL
+    cdef int ended = 0
+    cdef int32_t before = order.leaves
+    cdef int32_t leaves = before
+    if would_take(self, self.positions[position].instrument, side, price):
+        leaves = aggress(self, slot, side, price, stp, &ended)
+    if leaves and (ended or not may_rest):
+        emit_done(self, slot, price, side, leaves, D_STP if ended else D_IOC)
+        leaves = 0
+    if leaves == 0:
+        release(self, slot)
+        return
+    rest_order(&self.books, self.positions[position].instrument, side, slot, price)
+    count_open(self, position, side, leaves)
+    if not was_resting:
+        remember(self, slot, expiry_ns)
+
+
+cdef void remember(State *self, uint32_t slot, int64_t expiry_ns) noexcept nogil:
+    """A new order rests: index it, count it, and put its expiry on the calendar."""
+    cdef Order *order = &self.books.orders[slot]
+    cdef Position *position = &self.positions[order.position]
+    if not refs_add(&self.refs, order.lane, order.ref, slot):
+        self.broken = BROKEN_MEMORY
+    order.mine_prev = position.tail
+    order.mine_next = NIL
+    if position.tail != NIL:
+        self.books.orders[position.tail].mine_next = slot
+    else:
+        position.head = slot
+    position.tail = slot
+    position.orders += 1
+    self.accounts[position.account].open_orders += 1
+    if order.meta & O_GTD:
+        add_expiry(self, expiry_ns, slot)
+
+
+# --- Ending and shrinking -------------------------------------------------------------------------------------------
+
+cdef void end_resting(State *self, uint32_t slot, int reason) noexcept nogil:
+    """Take a resting order out of its book and tell why."""
+    cdef int32_t leaves = self.books.orders[slot].leaves
+    cdef int32_t price = price_of(self, slot)
+    cdef int side = side_of(self, slot)
+    cdef uint32_t position = self.books.orders[slot].position
+    unlink_order(&self.books, slot)
+    count_open(self, position, side, -leaves)
+    touch_position(self, position)
+    emit_done(self, slot, price, side, leaves, reason)
+    release(self, slot)
+
+
+cdef void shrink_resting(State *self, uint32_t slot, int32_t leaves) noexcept nogil:
+    """Lower the leaves of a resting order and tell; it keeps its place."""
+    cdef uint32_t position = self.books.orders[slot].position
+    cdef int side = side_of(self, slot)
+    count_open(self, position, side, leaves - self.books.orders[slot].leaves)
+    touch_position(self, position)
+    shrink_order(&self.books, slot, leaves)
+    emit_replaced(self, slot, price_of(self, slot), side, leaves)
+
+
+cdef uint32_t target_slot(State *self, const Command *command, uint32_t lane) noexcept nogil:
+    """The live order of this account that a cancel or replace names, or NIL (ORD-004). Quotes do not count."""
+    cdef uint32_t slot
+    if command.type == C_CANCEL or command.type == C_REPLACE:
+        slot = slot_of(&self.books, command.target)
+        if slot == NIL or self.positions[self.books.orders[slot].position].account != command.account:
+            return NIL
+        return NIL if self.books.orders[slot].meta & O_QUOTE else slot
+    return refs_find(&self.refs, self.books.orders, lane, command.target)
+
+
+cdef void cancel(State *self, const Command *command, uint32_t lane) noexcept nogil:
+    """CXL-001."""
+    cdef uint32_t slot = target_slot(self, command, lane)
+    if slot == NIL:
+        refuse(self, command, lane, R_NO_ORDER)
+        return
+    accept(self, command, lane, handle_of(&self.books, slot))
+    end_resting(self, slot, D_USER)
+
+
+# --- Replace ---------------------------------------------------------------------------------------------------------
+
+cdef int refusal_of_replace(State *self, const Command *command, uint32_t slot) noexcept nogil:
+    """RPL-002: what can be said without the target first, the target's state next, NO_ORDER last."""
+    cdef Order *order
+    cdef Position *position
+    cdef int64_t leaves
+    cdef int side
+    if command.stp > 3 or command.flags & ~F_KEEP_PRIORITY or command.lots_2 != 0 or command.amount != 0:
+        return R_MALFORMED
+    if command.price < 0 or command.price > PRICE_MAX_TICKS:
+        return R_PX_TICK
+    if command.lots < 1:
+        return R_QTY_LOT
+    if command.lots > LOTS_MAX:
+        return R_QTY_MAX
+    if slot == NIL:
+        return R_NO_ORDER
+    order = &self.books.orders[slot]
+    position = &self.positions[order.position]
+    leaves = <int64_t>command.lots - order.cum
+    side = side_of(self, slot)
+    if leaves <= 0:
+        return R_NONE
+    if too_large(self, position.instrument, command.price, leaves, order.display):
+        return R_QTY_MAX
+    if command.price == price_of(self, slot) and leaves <= order.leaves:
+        return R_NONE
+    if order.meta & O_POST_ONLY and would_take(self, position.instrument, side, command.price):
+        return R_WOULD_TAKE
+    if order.meta & O_REDUCE_ONLY and exceeds_reduction(self, position.account, position.instrument, side, leaves,
+                                                        order.leaves):
+        return R_REDUCE_ONLY
+    if command.flags & F_KEEP_PRIORITY:
+        return R_PRIORITY
+    return refusal_by_risk(self, position.account, position.instrument, side, command.price, leaves, order.leaves)
+
+
+cdef void replace(State *self, const Command *command, uint32_t lane) noexcept nogil:
+    """RPL-001 to RPL-003, MAT-009."""
+    cdef uint32_t slot = target_slot(self, command, lane)
+    cdef int reason = refusal_of_replace(self, command, slot)
+    cdef Order *order
+    cdef int32_t leaves
+    cdef int side
+    if reason:
+        refuse(self, command, lane, reason)
+        return
+    order = &self.books.orders[slot]
+    accept(self, command, lane, handle_of(&self.books, slot))
+    leaves = command.lots - order.cum
+    if leaves <= 0:
+        end_resting(self, slot, D_USER)
+    elif command.price == price_of(self, slot) and leaves <= order.leaves:
+        shrink_resting(self, slot, leaves)
+    else:
+        side = side_of(self, slot)
+        unlink_order(&self.books, slot)
+        count_open(self, order.position, side, -order.leaves)
+        touch_position(self, order.position)
+        order.leaves = leaves
+        emit_replaced(self, slot, command.price, side, leaves)
+        work(self, slot, side, command.price, command.stp, 1, 0)
+
+
+# --- Expiry calendar -------------------------------------------------------------------------------------------------
+
+cdef inline int sooner(const Expiry *one, const Expiry *other) noexcept nogil:
+    return one.expiry_ns < other.expiry_ns or (one.expiry_ns == other.expiry_ns and one.seq < other.seq)
+
+
+cdef void sift_up(Expiry *heap, uint32_t index) noexcept nogil:
+    cdef Expiry entry = heap[index]
+    while index and sooner(&entry, &heap[(index - 1) // 2]):
+        heap[index] = heap[(index - 1) // 2]
+        index = (index - 1) // 2
+    heap[index] = entry
+
+
+cdef void sweep_expiries(State *self) noexcept nogil:
+    """Drop the entries of ended orders. Called when the heap has doubled: amortised O(log n) an entry."""
+    cdef uint32_t index, kept = 0
+    for index in range(self.expiries_count):
+        if slot_of(&self.books, self.expiries[index].oid) != NIL:
+            self.expiries[kept] = self.expiries[index]
+            sift_up(self.expiries, kept)
+            kept += 1
+    self.expiries_count = kept
+    self.expiries_swept = kept
+
+
+cdef void add_expiry(State *self, int64_t expiry_ns, uint32_t slot) noexcept nogil:
+    cdef Expiry *expiries
+    if self.expiries_count >= 1024 and self.expiries_count >= 2 * self.expiries_swept:
+        sweep_expiries(self)
+    if self.expiries_count == self.expiries_max:
+        expiries = <Expiry *>realloc(self.expiries, (self.expiries_max * 2 + 1024) * sizeof(Expiry))
+        if expiries == NULL:
+            self.broken = BROKEN_MEMORY
+            return
+        self.expiries = expiries
+        self.expiries_max = self.expiries_max * 2 + 1024
+    self.expiries[self.expiries_count].expiry_ns = expiry_ns
+    self.expiries[self.expiries_count].seq = self.seq
+    self.expiries[self.expiries_count].oid = handle_of(&self.books, slot)
+    self.expiries_count += 1
+    sift_up(self.expiries, self.expiries_count - 1)
+
+
+cdef void sift_down_first(State *self) noexcept nogil:
+    """Remove the soonest entry."""
+    cdef Expiry *heap = self.expiries
+    cdef uint32_t count = self.expiries_count - 1
+    cdef uint32_t index = 0, child
+    cdef Expiry entry = heap[count]
+    self.expiries_count = count
+    while 2 * index + 1 < count:
+        child = 2 * index + 1
+        if child + 1 < count and sooner(&heap[child + 1], &heap[child]):
+            child += 1
+        if not sooner(&heap[child], &entry):
+            break
+        heap[index] = heap[child]
+        index = child
+    heap[index] = entry

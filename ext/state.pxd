@@ -1,0 +1,161 @@
+"""The whole state of the core, and the few small steps every command is made of."""
+
+from libc.stdlib cimport realloc
+from libc.string cimport memset
+
+from ext.book cimport Books, handle_of, touch_level
+from ext.idmap cimport Map, RefIndex
+from ext.types cimport (
+    BUY, E_DONE, E_REJECT, E_REPLACED, NIL, O_QUOTE, QUOTE_LANES, V_QUOTE, V_SELL, Account, Command, Event, Expiry,
+    Instrument, Lane, Order, Position, int32_t, int64_t, uint32_t, uint64_t, wide_t,
+)
+
+
+cdef extern from "checked.h" nogil:
+    int64_t money_of(int64_t ticks, int64_t lots, int64_t lot_micros)
+    int money_fits(int64_t ticks, int64_t lots, int64_t lot_micros)
+    int64_t fee_of(int64_t value_micros, uint32_t ppm)
+    int move_money(int64_t *debit, int64_t *credit, wide_t amount_micros)
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void *) nogil
+
+
+cdef enum:                      # What stops the process (State.broken).
+    BROKEN_MEMORY = 1
+    BROKEN_MONEY = 2
+
+
+cdef struct State:
+    Books books
+    Account *accounts
+    Instrument *instruments
+    Position *positions
+    Lane *lanes
+    uint32_t *touched
+    Expiry *expiries            # Binary heap by (expiry, seq); entries of ended orders stay until they come up.
+    Event *events
+    Map position_map            # account << 32 | instrument
+    Map lane_map                # account << 16 | lane number
+    RefIndex refs
+    uint32_t accounts_count
+    uint32_t accounts_max
+    uint32_t instruments_count
+    uint32_t instruments_max
+    uint32_t positions_count
+    uint32_t positions_max
+    uint32_t lanes_count
+    uint32_t lanes_max
+    uint32_t touched_count
+    uint32_t account_orders_max
+    uint32_t expiries_count
+    uint32_t expiries_max
+    uint32_t expiries_swept     # Heap size after the last sweep of ended orders.
+    uint32_t command            # Offset of the present command in its batch.
+    uint64_t event_count
+    uint64_t event_max
+    uint64_t seq
+    uint64_t next_match_id
+    int64_t now_ns
+    int64_t next_gate_ns
+    int64_t external            # Balance of EXT.
+    int broken
+
+
+cdef inline void grow_events(State *self) noexcept nogil:
+    cdef uint64_t capacity = self.event_max * 2 if self.event_max else 4096
+    cdef Event *events = <Event *>realloc(self.events, capacity * sizeof(Event))
+    if events == NULL:
+        self.broken = BROKEN_MEMORY
+        self.event_count -= 1               # Overwrite the last event: the process is about to stop.
+        return
+    self.events = events
+    self.event_max = capacity
+
+
+cdef inline Event *emit(State *self, int type) noexcept nogil:
+    """A new, empty event of the present command. The pointer is good until the next emit."""
+    if self.event_count == self.event_max:
+        grow_events(self)
+    cdef Event *event = &self.events[self.event_count]
+    self.event_count += 1
+    memset(event, 0, sizeof(Event))
+    event.type = type
+    event.command = self.command
+    return event
+
+
+cdef inline Event *emit_order(State *self, int type, uint32_t slot, int32_t price, int side) noexcept nogil:
+    """An event about an order: who, which, where; lots, cum and leaves are the caller's."""
+    cdef Event *event = emit(self, type)
+    cdef Order *order = &self.books.orders[slot]
+    cdef Position *position = &self.positions[order.position]
+    event.account = position.account
+    event.instrument = position.instrument
+    event.oid = handle_of(&self.books, slot)
+    event.price = price
+    event.flags = V_SELL if side else 0
+    event.lane = self.lanes[order.lane].number & 0xFF
+    if order.meta & O_QUOTE:
+        event.flags |= V_QUOTE
+    else:
+        event.ref = order.ref
+    return event
+
+
+cdef inline void emit_done(State *self, uint32_t slot, int32_t price, int side, int32_t lots, int reason) noexcept nogil:
+    cdef Event *event = emit_order(self, E_DONE, slot, price, side)
+    event.reason = reason
+    event.lots = lots
+    event.cum = self.books.orders[slot].cum
+
+
+cdef inline void emit_replaced(State *self, uint32_t slot, int32_t price, int side, int32_t leaves) noexcept nogil:
+    cdef Event *event = emit_order(self, E_REPLACED, slot, price, side)
+    event.cum = self.books.orders[slot].cum
+    event.leaves = leaves
+    event.lots = event.cum + leaves
+
+
+cdef inline Event *emit_answer(State *self, int type, const Command *command) noexcept nogil:
+    """The ACK or REJECT of a client's command."""
+    cdef Event *event = emit(self, type)
+    event.account = command.account
+    event.lane = command.lane
+    event.ref = command.ref
+    return event
+
+
+cdef inline void touch_position(State *self, uint32_t slot) noexcept nogil:
+    if not self.positions[slot].touched:
+        self.positions[slot].touched = 1
+        self.touched[self.touched_count] = slot
+        self.touched_count += 1
+
+
+cdef inline int32_t price_of(State *self, uint32_t slot) noexcept nogil:
+    return self.books.levels[self.books.orders[slot].level].price
+
+
+cdef inline int side_of(State *self, uint32_t slot) noexcept nogil:
+    return self.books.levels[self.books.orders[slot].level].side
+
+
+cdef inline int32_t best_price(State *self, uint32_t instrument, int side) noexcept nogil:
+    """Best price of a side in ticks, -1 when it is empty."""
+    cdef uint32_t best = self.books.books[instrument].side[side].best
+    return -1 if best == NIL else self.books.levels[best].price
+
+
+cdef inline void count_open(State *self, uint32_t position, int side, int64_t lots) noexcept nogil:
+    """Open-order counters (RSK-001)."""
+    if side == BUY:
+        self.positions[position].open_buy += lots
+    else:
+        self.positions[position].open_sell += lots
+
+
+cdef inline void move(State *self, uint32_t debit, uint32_t credit, wide_t amount_micros) noexcept nogil:
+    """The one place where money changes accounts; a negative amount flows the other way."""
+    if not move_money(&self.accounts[debit].balance, &self.accounts[credit].balance, amount_micros):
+        self.broken = BROKEN_MONEY
