@@ -3,7 +3,7 @@
 `docs/decisions/0002-price-levels-in-a-trie.md` says why a trie; `docs/c-api.md` describes the functions at the end.
 """
 
-from ext.types cimport NIL, Book, Fill, Level, Node, Order, Side, int32_t, int64_t, uint32_t, uint64_t
+from ext.types cimport NIL, Book, Fill, Level, Node, Order, Side, Terms, int32_t, int64_t, uint32_t, uint64_t
 
 
 cdef enum:                      # Why a match step stopped.
@@ -15,6 +15,7 @@ cdef enum:                      # Why a match step stopped.
 
 cdef struct Books:              # The arenas, and the books that live in them.
     Order *orders
+    Terms *terms                # By the same slots.
     Level *levels
     Node *nodes
     Book *books

@@ -6,7 +6,7 @@ from libc.string cimport memset
 
 from ext.levels cimport find_or_add_level, neighbour_level, remove_level
 from ext.types cimport (
-    BUY, FILL_STP_CANCEL, FILL_STP_DECREMENT, FILL_TRADE, GENERATION_MAX, LOTS_MAX, NIL, O_REDUCE_ONLY,
+    BUY, FILL_STP_CANCEL, FILL_STP_DECREMENT, FILL_TRADE, GENERATION_MAX, LOTS_MAX, NIL, O_ICEBERG, O_REDUCE_ONLY,
     STP_CANCEL_BOTH, STP_CANCEL_INCOMING, STP_CANCEL_RESTING, STP_DECREMENT,
 )
 
@@ -30,6 +30,7 @@ cdef int reserve(Books *self, uint32_t orders_max, uint32_t books_max, uint32_t 
     cdef size_t levels = <size_t>orders_max + LEVELS_SPARE
     memset(self, 0, sizeof(Books))
     self.orders = <Order *>arena_reserve(orders_max * sizeof(Order))
+    self.terms = <Terms *>arena_reserve(orders_max * sizeof(Terms))
     self.levels = <Level *>arena_reserve(levels * sizeof(Level))
     self.nodes = <Node *>arena_reserve(levels * NODES_PER_LEVEL * sizeof(Node))
     self.books = <Book *>arena_reserve(books_max * sizeof(Book))
@@ -41,7 +42,7 @@ cdef int reserve(Books *self, uint32_t orders_max, uint32_t books_max, uint32_t 
     self.free_order = NIL
     self.free_level = NIL
     self.free_node = NIL
-    return (self.orders != NULL and self.levels != NULL and self.nodes != NULL and self.books != NULL
+    return (self.orders != NULL and self.terms != NULL and self.levels != NULL and self.nodes != NULL and self.books != NULL
             and self.dirty != NULL and self.fills != NULL)
 
 
@@ -63,6 +64,7 @@ cdef void open_book(Books *self, uint32_t book) noexcept nogil:
 cdef void books_close(Books *self) noexcept nogil:
     cdef size_t levels = <size_t>self.orders_max + LEVELS_SPARE
     arena_release(self.orders, self.orders_max * sizeof(Order))
+    arena_release(self.terms, self.orders_max * sizeof(Terms))
     arena_release(self.levels, levels * sizeof(Level))
     arena_release(self.nodes, levels * NODES_PER_LEVEL * sizeof(Node))
     arena_release(self.books, self.books_max * sizeof(Book))
@@ -137,7 +139,9 @@ cdef void rest_order(Books *self, uint32_t book, int side, uint32_t slot, int32_
             top.best = found
     level = &self.levels[found]
     order.level = found
-    order.shown = order.leaves if order.display == 0 or order.display > order.leaves else order.display
+    order.shown = order.leaves
+    if order.meta & O_ICEBERG:
+        order.shown = min(self.terms[slot].display, order.leaves)
     append_to_level(self, level, slot)
     level.orders += 1
     level.shown += order.shown
@@ -271,7 +275,7 @@ cdef inline void fill_front(Books *self, uint32_t found, uint32_t slot, int32_t 
     if order.leaves == 0:
         pop_front(self, found, slot)
     elif order.shown == 0:                              # The next part of an iceberg goes to the back.
-        order.shown = min(order.display, order.leaves)
+        order.shown = min(self.terms[slot].display, order.leaves)
         level.shown += order.shown
         take_from_level(self, level, slot)
         append_to_level(self, level, slot)
@@ -309,12 +313,35 @@ cdef int match_order(Books *self, uint32_t book, int side, int32_t limit, int32_
     return MATCH_DONE
 
 
+cdef int count_level(Books *self, uint32_t found, uint32_t owner, int stp, int64_t wanted, int64_t *lots) noexcept nogil:
+    """Lots a fill-or-kill order gets at one price; 1 when an own order stops it there.
+
+    In front of an own order only shown lots count: the hidden ones would be shown behind it.
+    """
+    cdef uint32_t slot = self.levels[found].head
+    cdef Order *order
+    cdef int64_t shown = 0
+    lots[0] = 0
+    while slot != NIL and shown < wanted:
+        order = &self.orders[slot]
+        if order.owner == owner and owner != 0:
+            if stp != STP_CANCEL_RESTING:
+                lots[0] = shown
+                return 1
+        elif not order.meta & O_REDUCE_ONLY:
+            lots[0] += order.leaves
+            shown += order.shown
+        slot = order.next
+    return 0
+
+
 cdef int64_t reachable_lots(Books *self, uint32_t book, int side, int32_t limit, int64_t wanted, uint32_t owner,
                             int stp) noexcept nogil:
     """How many lots, at most `wanted` and a little more, a fill-or-kill order would certainly get (MAT-006)."""
-    cdef uint32_t found = self.books[book].side[1 - side].best, slot
-    cdef int64_t lots = 0, bound = 0
+    cdef uint32_t found = self.books[book].side[1 - side].best
+    cdef int64_t lots = 0, bound = 0, held
     cdef uint32_t first = found
+    cdef int stopped
     while found != NIL and bound < wanted and reaches(side, limit, self.levels[found].price):
         bound += self.levels[found].total
         found = next_level(self, book, 1 - side, self.levels[found].price)
@@ -322,14 +349,10 @@ cdef int64_t reachable_lots(Books *self, uint32_t book, int side, int32_t limit,
         return bound
     found = first
     while found != NIL and lots < wanted and reaches(side, limit, self.levels[found].price):
-        slot = self.levels[found].head
-        while slot != NIL and lots < wanted:
-            if self.orders[slot].owner == owner and owner != 0:
-                if stp != STP_CANCEL_RESTING:
-                    return lots
-            elif not self.orders[slot].meta & O_REDUCE_ONLY:
-                lots += self.orders[slot].leaves
-            slot = self.orders[slot].next
+        stopped = count_level(self, found, owner, stp, wanted - lots, &held)
+        lots += held
+        if stopped:
+            break
         found = next_level(self, book, 1 - side, self.levels[found].price)
     return lots
 
@@ -413,7 +436,9 @@ cdef int hg_book_add(hg_book book, int side, int32_t price, int32_t lots, uint32
     order.leaves = lots
     order.cum = 0
     order.owner = owner
-    order.display = display
+    if display > 0:
+        order.meta |= O_ICEBERG
+        self.terms[slot].display = display
     rest_order(self, 0, side, slot, price)
     settle_levels(self)
     handle[0] = handle_of(self, slot)

@@ -21,9 +21,8 @@ cdef enum:                      # Verdicts of `decode`. Above zero: a reject rea
 cdef enum:                      # The reject reasons the gateway itself gives.
     X_MALFORMED = 100
     X_UNKNOWN_TYPE = 101
-    X_SCOPE = 111
     X_RATE = 120
-    X_DRAINING = 122
+    X_OVERLOAD = 121
     X_STALE_REF = 240
 
 cdef enum:                      # Flags of the wire's place.
@@ -63,7 +62,7 @@ cdef class CommandBuffer:
     cdef Py_ssize_t capacity
 
     cdef Command *add(self, Intake *intake, int type) except NULL
-    cdef bytes take(self)
+    cdef bytes copy(self, Py_ssize_t first, Py_ssize_t count)
 
 
 cdef int decode(const uint8_t *data, Py_ssize_t size, Intake *intake, CommandBuffer commands) except? -3

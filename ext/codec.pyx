@@ -145,11 +145,9 @@ cdef class CommandBuffer:
         record.ref = intake.ref
         return record
 
-    cdef bytes take(self):
-        """Return the records and empty the buffer."""
-        cdef bytes taken = PyBytes_FromStringAndSize(<char *>self.records, self.count * sizeof(Command))
-        self.count = 0
-        return taken
+    cdef bytes copy(self, Py_ssize_t first, Py_ssize_t count):
+        """Return some of the records."""
+        return PyBytes_FromStringAndSize(<char *>(self.records + first), count * <Py_ssize_t>sizeof(Command))
 
 
 cdef int decode(const uint8_t *data, Py_ssize_t size, Intake *intake, CommandBuffer commands) except? -3:
@@ -482,7 +480,7 @@ def decode_message(bytes message, uint32_t account, uint8_t lane, int64_t wall_u
     cdef int verdict = decode(
         <const uint8_t *>PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message), &intake, commands
     )
-    return verdict, intake.ref, intake.arg, commands.take()
+    return verdict, intake.ref, intake.arg, commands.copy(0, commands.count)
 
 
 def encode_event(record, int64_t ts_us, uint64_t gseq, int64_t pseq):

@@ -21,7 +21,7 @@ from ext.sweeps cimport mass_cancel, pass_time, session_lost
 from ext.types cimport (
     C_CANCEL, C_CANCEL_REF, C_DEPOSIT, C_MASS_CANCEL, C_PLACE, C_QUOTE, C_RARE_FIRST, C_REPLACE, C_REPLACE_REF,
     C_SESSION_LOST, C_TIME, C_WITHDRAW, E_ACCOUNT, E_ACK, E_LEVEL, E_REJECT, MONEY_MAX, NIL, V_SELL, Account, Command,
-    Event, Instrument, Lane, Level, Order, Position, int32_t, int64_t, uint8_t, uint32_t, uint64_t, wide_t,
+    Event, Instrument, Lane, Level, Order, Position, int32_t, int64_t, uint8_t, uint32_t, uint64_t, wide_t, Terms,
 )
 
 
@@ -193,21 +193,24 @@ cdef inline void prefetch_order(State *self, const Command *command) noexcept no
     cdef uint32_t slot = likely_slot(self, command)
     if slot != NIL:
         prefetch(&self.books.orders[slot])
+        prefetch(&self.books.terms[slot])
 
 
 cdef inline void prefetch_neighbours(State *self, const Command *command) noexcept nogil:
     cdef uint32_t slot = likely_slot(self, command)
     cdef Order *order
+    cdef Terms *terms
     if slot == NIL:
         return
     order = &self.books.orders[slot]
+    terms = &self.books.terms[slot]
     prefetch(&self.books.orders[order.prev & 0xFFFFFFF])        # NIL gives an address nobody reads.
     prefetch(&self.books.orders[order.next & 0xFFFFFFF])
-    prefetch(&self.books.orders[order.mine_prev & 0xFFFFFFF])
-    prefetch(&self.books.orders[order.mine_next & 0xFFFFFFF])
+    prefetch(&self.books.terms[terms.mine_prev & 0xFFFFFFF])
+    prefetch(&self.books.terms[terms.mine_next & 0xFFFFFFF])
     prefetch(&self.books.levels[order.level & 0xFFFFFFF])
     if command.type == C_CANCEL:
-        prefetch(&self.refs.places[ref_hash(&self.refs, order.lane, order.ref) & self.refs.mask])
+        prefetch(&self.refs.places[ref_hash(&self.refs, terms.lane, terms.ref) & self.refs.mask])
 
 
 cdef size_t apply_records(State *self, const char *data, size_t offset, size_t size) noexcept nogil:
@@ -305,6 +308,16 @@ cdef class Core:
     def event_count(self) -> int:
         """Events of the present batch."""
         return self.state.event_count
+
+    @property
+    def accounts_max(self) -> int:
+        """Limit of accounts, the fee account included."""
+        return self.state.accounts_max
+
+    @property
+    def instruments_max(self) -> int:
+        """Limit of instruments."""
+        return self.state.instruments_max
 
     def begin(self, int64_t ts_ns):
         """Start a batch: forget the last one's events. ValueError when time would go back (ENG-002)."""

@@ -9,7 +9,7 @@ from ext.book cimport handle_of, next_level, slot_of
 from ext.lanes cimport outcome_at
 from ext.state cimport State
 from ext.types cimport (
-    NIL, QUOTE_LANES, Account, Expiry, Instrument, Lane, Order, Outcome, Position, int64_t, uint32_t, uint64_t,
+    NIL, O_QUOTE, QUOTE_LANES, Account, Expiry, Instrument, Lane, Order, Outcome, Position, int64_t, uint32_t, uint64_t, Terms,
 )
 
 
@@ -76,17 +76,18 @@ cdef void put_positions(Row *row, State *self) noexcept nogil:
 
 cdef void put_order(Row *row, State *self, uint32_t slot, int64_t price) noexcept nogil:
     cdef Order *order = &self.books.orders[slot]
+    cdef Terms *terms = &self.books.terms[slot]
     put(row, <int64_t>handle_of(&self.books, slot))
     put(row, price)
     put(row, order.leaves)
     put(row, order.shown)
     put(row, order.cum)
-    put(row, order.display)
-    put(row, order.meta & 0xFF)
-    put(row, self.positions[order.position].account)
-    put(row, <int64_t>order.ref)
-    put(row, self.lanes[order.lane].number)
-    put(row, order.tag)
+    put(row, terms.display)
+    put(row, order.meta & 0x1F)
+    put(row, self.positions[terms.position].account)
+    put(row, 0 if order.meta & O_QUOTE else <int64_t>terms.ref)
+    put(row, self.lanes[terms.lane].number)
+    put(row, terms.tag)
 
 
 cdef void put_books(Row *row, State *self) noexcept nogil:

@@ -7,7 +7,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from ext.types cimport NIL, Order
+from ext.types cimport NIL, Terms
 
 
 cdef struct Map:
@@ -95,7 +95,7 @@ cdef inline uint64_t ref_hash(RefIndex *self, uint32_t lane, uint64_t ref) noexc
     return mix(ref + self.seed + lane * <uint64_t>0x9E3779B97F4A7C15ULL) >> 32
 
 
-cdef inline uint32_t refs_find(RefIndex *self, Order *orders, uint32_t lane, uint64_t ref) noexcept nogil:
+cdef inline uint32_t refs_find(RefIndex *self, Terms *terms, uint32_t lane, uint64_t ref) noexcept nogil:
     """The slot of the live order that this lane placed with this ref, or NIL."""
     cdef uint64_t hashed = ref_hash(self, lane, ref)
     cdef uint64_t place = hashed & self.mask
@@ -103,7 +103,7 @@ cdef inline uint32_t refs_find(RefIndex *self, Order *orders, uint32_t lane, uin
     while self.places[place] != EMPTY:
         if self.places[place] >> 32 == hashed:
             slot = <uint32_t>self.places[place]
-            if orders[slot].ref == ref and orders[slot].lane == lane:
+            if terms[slot].ref == ref and terms[slot].lane == lane:
                 return slot
         place = (place + 1) & self.mask
     return NIL

@@ -38,3 +38,4 @@ cdef class Link(FrameParser):
     cdef int refuse(self, Intake *intake, int reason) except -1
     cdef int ask_peer(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1
     cdef int submit_commands(self) except -1
+    cdef int refuse_overload(self, Py_ssize_t first, Py_ssize_t count) except -1

@@ -10,11 +10,11 @@ the sequencer in one call. Every other message goes to `peer`, an object of the 
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.string cimport memset
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 
-from ext.codec cimport BROKEN, OTHER, TAKEN, X_RATE, decode, put_batch_ack, put_refusal
-from ext.frames cimport OP_BINARY, OP_TEXT, S_CLOSED, S_OPEN
+from ext.codec cimport BROKEN, OTHER, TAKEN, X_OVERLOAD, X_RATE, decode, put_batch_ack, put_refusal
+from ext.frames cimport OP_BINARY, OP_TEXT, S_OPEN
+from ext.types cimport C_CANCEL
 
 from ext.frames import WireError
 
@@ -23,6 +23,7 @@ cdef int CLOSE_MALFORMED = 4003
 cdef int CLOSE_SLOW_PUBLIC = 4008
 cdef int CLOSE_SLOW_PRIVATE = 4009
 cdef int CLOSE_INTERNAL = 1011
+cdef Py_ssize_t SUBMIT_COMMANDS_MAX = 2048
 
 
 cdef class RateLimit:
@@ -62,7 +63,7 @@ cdef class Link(FrameParser):
     """One session's connection."""
 
     def __init__(self, object peer, object submit, Py_ssize_t backlog_bytes_max=1 << 20):
-        """`submit` takes the command records of one read, as bytes."""
+        """`submit` takes command records, as bytes, and returns False when it has no room for them."""
         self.peer = peer
         self.submit = submit
         self.backlog_bytes_max = backlog_bytes_max
@@ -81,11 +82,6 @@ cdef class Link(FrameParser):
     def ended(self, bint lost):
         """Pass it on."""
         self.peer.ended(lost)
-
-    @property
-    def account_lane(self):
-        """(account, lane) of the session."""
-        return self.account, self.lane
 
     cdef int begin_read(self) except -1:
         self.seen_ns = clock_ns(CLOCK_MONOTONIC)
@@ -147,15 +143,41 @@ cdef class Link(FrameParser):
             raise WireError("the server failed", close_code=CLOSE_INTERNAL) from None
         return 0
 
-    def submit_records(self, bytes records):
-        """Hand over command records that did not come from an order message."""
-        self.submit_commands()
-        self.submit(records)
-
     cdef int submit_commands(self) except -1:
-        if self.commands.count:
-            self.commands_taken += self.commands.count
-            self.submit(self.commands.take())
+        """Hand the read's commands over, in pieces the sequencer takes; what it has no room for is refused."""
+        cdef Py_ssize_t at = 0, count
+        while at < self.commands.count:
+            count = min(self.commands.count - at, SUBMIT_COMMANDS_MAX)
+            if self.submit(self.commands.copy(at, count)):
+                self.commands_taken += count
+            else:
+                self.refuse_overload(at, count)
+            at += count
+        self.commands.count = 0
+        return 0
+
+    def ask_outcome(self, uint64_t ref):
+        """Have the engine repeat what it answered to an earlier ref; False when there is no room for the question.
+
+        A cancel of no order with that ref: a ref it knows is answered with its outcome, whatever the command is.
+        """
+        cdef Intake intake
+        intake.account = self.account
+        intake.lane = self.lane
+        intake.ref = ref
+        self.commands.add(&intake, C_CANCEL)
+        records = self.commands.copy(0, 1)
+        self.commands.count = 0
+        return self.submit(records)
+
+    cdef int refuse_overload(self, Py_ssize_t first, Py_ssize_t count) except -1:
+        """Reject commands, the legs of a quote together."""
+        cdef Py_ssize_t i
+        cdef uint64_t ref = 0
+        for i in range(first, first + count):
+            if self.commands.records[i].ref != ref:
+                ref = self.commands.records[i].ref
+                put_refusal(self.out, ref, X_OVERLOAD, 0, self.wall_us, 0)
         return 0
 
     cdef int write_out(self) except -1:

@@ -17,8 +17,8 @@ from ext.state cimport (
 from ext.types cimport (
     BUY, C_CANCEL, C_REPLACE, E_FILL, E_TRADE, F_COD, F_KEEP_PRIORITY, F_POST_ONLY, F_REDUCE_ONLY, FILL_STP_CANCEL,
     FILL_STP_DECREMENT, FOK, GTD, GTG, ICEBERG_REFRESHES_MAX, IOC, LOTS_MAX, MONEY_MAX, NIL, O_GTD, O_POST_ONLY,
-    O_QUOTE, O_REDUCE_ONLY, PRICE_MAX_TICKS, SELL, V_SELL, V_TAKER, Account, Event, Expiry, Fill, Instrument, Order,
-    wide_t,
+    O_ICEBERG, O_QUOTE, O_REDUCE_ONLY, PRICE_MAX_TICKS, SELL, V_SELL, V_TAKER, Account, Event, Expiry, Fill, Instrument, Order,
+    wide_t, Terms,
 )
 
 
@@ -164,17 +164,20 @@ cdef uint32_t enter(State *self, uint32_t position, uint32_t lane, uint64_t ref,
     """Take a slot for a checked order. `has_room` has said that there is one."""
     cdef uint32_t slot = acquire_order(&self.books)
     cdef Order *order = &self.books.orders[slot]
+    cdef Terms *terms = &self.books.terms[slot]
     order.meta |= flags
     order.leaves = lots
     order.shown = 0
     order.cum = 0
     order.owner = self.accounts[self.positions[position].account].group
-    order.ref = ref
-    order.position = position
-    order.lane = lane
-    order.tag = tag
-    order.display = display
+    terms.ref = ref
+    terms.position = position
+    terms.lane = lane
+    terms.tag = tag
+    terms.display = display
     order.level = NIL
+    if display:
+        order.meta |= O_ICEBERG
     touch_position(self, position)
     return slot
 
@@ -207,17 +210,18 @@ cdef void place(State *self, const Command *command, uint32_t lane) noexcept nog
 cdef void release(State *self, uint32_t slot) noexcept nogil:
     """An order that rested (or was about to) is over: forget it everywhere and give its slot back."""
     cdef Order *order = &self.books.orders[slot]
-    cdef Position *position = &self.positions[order.position]
+    cdef Terms *terms = &self.books.terms[slot]
+    cdef Position *position = &self.positions[terms.position]
     if order.level != NIL:                      # It rested: it is indexed and counted.
-        refs_remove(&self.refs, order.lane, order.ref, slot)
-        if order.mine_prev != NIL:
-            self.books.orders[order.mine_prev].mine_next = order.mine_next
+        refs_remove(&self.refs, terms.lane, terms.ref, slot)
+        if terms.mine_prev != NIL:
+            self.books.terms[terms.mine_prev].mine_next = terms.mine_next
         else:
-            position.head = order.mine_next
-        if order.mine_next != NIL:
-            self.books.orders[order.mine_next].mine_prev = order.mine_prev
+            position.head = terms.mine_next
+        if terms.mine_next != NIL:
+            self.books.terms[terms.mine_next].mine_prev = terms.mine_prev
         else:
-            position.tail = order.mine_prev
+            position.tail = terms.mine_prev
         position.orders -= 1
         self.accounts[position.account].open_orders -= 1
     release_order(&self.books, slot)
@@ -228,8 +232,9 @@ cdef void settle_trade(State *self, const Fill *fill, uint32_t taker, int side) 
     cdef uint32_t maker = <uint32_t>(fill.maker & 0xFFFFFFF)
     cdef Order *made = &self.books.orders[maker]
     cdef Order *took = &self.books.orders[taker]
-    cdef Position *maker_position = &self.positions[made.position]
-    cdef Position *taker_position = &self.positions[took.position]
+    cdef uint32_t maker_slot = self.books.terms[maker].position
+    cdef Position *maker_position = &self.positions[maker_slot]
+    cdef Position *taker_position = &self.positions[self.books.terms[taker].position]
     cdef Instrument *instrument = &self.instruments[taker_position.instrument]
     cdef int64_t value = money_of(fill.price, fill.lots, instrument.lot_micros)
     cdef int64_t maker_fee = fee_of(value, instrument.maker_fee_ppm)
@@ -244,8 +249,8 @@ cdef void settle_trade(State *self, const Fill *fill, uint32_t taker, int side) 
     move(self, taker_position.account, 0, taker_fee)
     taker_position.lots += signed_lots
     maker_position.lots -= signed_lots
-    count_open(self, made.position, 1 - side, -fill.lots)
-    touch_position(self, made.position)
+    count_open(self, maker_slot, 1 - side, -fill.lots)
+    touch_position(self, maker_slot)
     event = emit_order(self, E_FILL, maker, fill.price, 1 - side)
     event.match_id = self.next_match_id
     event.lots = fill.lots
@@ -274,7 +279,7 @@ cdef void settle_trade(State *self, const Fill *fill, uint32_t taker, int side) 
 cdef void settle_prevention(State *self, const Fill *fill, uint32_t taker, int side, int32_t price) noexcept nogil:
     """Self-match prevention took lots away without a trade (STP-001, STP-003, STP-004)."""
     cdef uint32_t maker = <uint32_t>(fill.maker & 0xFFFFFFF)
-    cdef uint32_t position = self.books.orders[maker].position
+    cdef uint32_t position = self.books.terms[maker].position
     count_open(self, position, 1 - side, -fill.lots)
     touch_position(self, position)
     if fill.maker_leaves:
@@ -307,7 +312,8 @@ cdef uint32_t admit_reduce_only(State *self, uint32_t instrument, int side) noex
     cdef uint32_t level = self.books.books[instrument].side[1 - side].best
     cdef uint32_t slot = self.books.levels[level].head
     cdef Order *order = &self.books.orders[slot]
-    cdef int64_t left = reducible(&self.positions[order.position], 1 - side)
+    cdef Terms *terms = &self.books.terms[slot]
+    cdef int64_t left = reducible(&self.positions[terms.position], 1 - side)
     if left == 0:
         end_resting(self, slot, D_REDUCE_ONLY)
         return NIL
@@ -319,7 +325,8 @@ cdef uint32_t admit_reduce_only(State *self, uint32_t instrument, int side) noex
 cdef int32_t aggress(State *self, uint32_t slot, int side, int32_t price, int stp, int *ended) noexcept nogil:
     """Match an order that is in no book; returns its leaves. `ended`: self-match prevention ended it."""
     cdef Order *order = &self.books.orders[slot]
-    cdef uint32_t instrument = self.positions[order.position].instrument
+    cdef Terms *terms = &self.books.terms[slot]
+    cdef uint32_t instrument = self.positions[terms.position].instrument
     cdef int32_t leaves = order.leaves
     cdef uint32_t admitted = NIL
     cdef int status = MATCH_FULL
@@ -337,7 +344,8 @@ cdef int32_t aggress(State *self, uint32_t slot, int side, int32_t price, int st
 cdef void work(State *self, uint32_t slot, int side, int32_t price, int stp, int may_rest, int64_t expiry_ns) noexcept nogil:
     """Match an order, then rest it or end it. A slot that rested before is still indexed."""
     cdef Order *order = &self.books.orders[slot]
-    cdef uint32_t position = order.position
+    cdef Terms *terms = &self.books.terms[slot]
+    cdef uint32_t position = terms.position
     cdef int was_resting = order.level != NIL
     cdef int ended = 0
     cdef int32_t before = order.leaves
@@ -359,13 +367,14 @@ cdef void work(State *self, uint32_t slot, int side, int32_t price, int stp, int
 cdef void remember(State *self, uint32_t slot, int64_t expiry_ns) noexcept nogil:
     """A new order rests: index it, count it, and put its expiry on the calendar."""
     cdef Order *order = &self.books.orders[slot]
-    cdef Position *position = &self.positions[order.position]
-    if not refs_add(&self.refs, order.lane, order.ref, slot):
+    cdef Terms *terms = &self.books.terms[slot]
+    cdef Position *position = &self.positions[terms.position]
+    if not refs_add(&self.refs, terms.lane, terms.ref, slot):
         self.broken = BROKEN_MEMORY
-    order.mine_prev = position.tail
-    order.mine_next = NIL
+    terms.mine_prev = position.tail
+    terms.mine_next = NIL
     if position.tail != NIL:
-        self.books.orders[position.tail].mine_next = slot
+        self.books.terms[position.tail].mine_next = slot
     else:
         position.head = slot
     position.tail = slot
@@ -382,7 +391,7 @@ cdef void end_resting(State *self, uint32_t slot, int reason) noexcept nogil:
     cdef int32_t leaves = self.books.orders[slot].leaves
     cdef int32_t price = price_of(self, slot)
     cdef int side = side_of(self, slot)
-    cdef uint32_t position = self.books.orders[slot].position
+    cdef uint32_t position = self.books.terms[slot].position
     unlink_order(&self.books, slot)
     count_open(self, position, side, -leaves)
     touch_position(self, position)
@@ -392,7 +401,7 @@ cdef void end_resting(State *self, uint32_t slot, int reason) noexcept nogil:
 
 cdef void shrink_resting(State *self, uint32_t slot, int32_t leaves) noexcept nogil:
     """Lower the leaves of a resting order and tell; it keeps its place."""
-    cdef uint32_t position = self.books.orders[slot].position
+    cdef uint32_t position = self.books.terms[slot].position
     cdef int side = side_of(self, slot)
     count_open(self, position, side, leaves - self.books.orders[slot].leaves)
     touch_position(self, position)
@@ -405,10 +414,10 @@ cdef uint32_t target_slot(State *self, const Command *command, uint32_t lane) no
     cdef uint32_t slot
     if command.type == C_CANCEL or command.type == C_REPLACE:
         slot = slot_of(&self.books, command.target)
-        if slot == NIL or self.positions[self.books.orders[slot].position].account != command.account:
+        if slot == NIL or self.positions[self.books.terms[slot].position].account != command.account:
             return NIL
         return NIL if self.books.orders[slot].meta & O_QUOTE else slot
-    return refs_find(&self.refs, self.books.orders, lane, command.target)
+    return refs_find(&self.refs, self.books.terms, lane, command.target)
 
 
 cdef void cancel(State *self, const Command *command, uint32_t lane) noexcept nogil:
@@ -426,6 +435,7 @@ cdef void cancel(State *self, const Command *command, uint32_t lane) noexcept no
 cdef int refusal_of_replace(State *self, const Command *command, uint32_t slot) noexcept nogil:
     """RPL-002: what can be said without the target first, the target's state next, NO_ORDER last."""
     cdef Order *order
+    cdef Terms *terms
     cdef Position *position
     cdef int64_t leaves
     cdef int side
@@ -440,12 +450,13 @@ cdef int refusal_of_replace(State *self, const Command *command, uint32_t slot) 
     if slot == NIL:
         return R_NO_ORDER
     order = &self.books.orders[slot]
-    position = &self.positions[order.position]
+    terms = &self.books.terms[slot]
+    position = &self.positions[terms.position]
     leaves = <int64_t>command.lots - order.cum
     side = side_of(self, slot)
     if leaves <= 0:
         return R_NONE
-    if too_large(self, position.instrument, command.price, leaves, order.display):
+    if too_large(self, position.instrument, command.price, leaves, terms.display):
         return R_QTY_MAX
     if command.price == price_of(self, slot) and leaves <= order.leaves:
         return R_NONE
@@ -464,12 +475,14 @@ cdef void replace(State *self, const Command *command, uint32_t lane) noexcept n
     cdef uint32_t slot = target_slot(self, command, lane)
     cdef int reason = refusal_of_replace(self, command, slot)
     cdef Order *order
+    cdef Terms *terms
     cdef int32_t leaves
     cdef int side
     if reason:
         refuse(self, command, lane, reason)
         return
     order = &self.books.orders[slot]
+    terms = &self.books.terms[slot]
     accept(self, command, lane, handle_of(&self.books, slot))
     leaves = command.lots - order.cum
     if leaves <= 0:
@@ -479,8 +492,8 @@ cdef void replace(State *self, const Command *command, uint32_t lane) noexcept n
     else:
         side = side_of(self, slot)
         unlink_order(&self.books, slot)
-        count_open(self, order.position, side, -order.leaves)
-        touch_position(self, order.position)
+        count_open(self, terms.position, side, -order.leaves)
+        touch_position(self, terms.position)
         order.leaves = leaves
         emit_replaced(self, slot, command.price, side, leaves)
         work(self, slot, side, command.price, command.stp, 1, 0)

@@ -67,7 +67,7 @@ cdef int keep_or_end(State *self, uint32_t lane, const Command *command, int sid
     """Shrink the side's earlier order in place if it may keep its priority, else end it. Returns whether it was kept."""
     cdef int32_t price = command.price_2 if side else command.price
     cdef int32_t lots = command.lots_2 if side else command.lots
-    cdef uint32_t slot = refs_find(&self.refs, self.books.orders, lane, quote_ref(command.instrument, side))
+    cdef uint32_t slot = refs_find(&self.refs, self.books.terms, lane, quote_ref(command.instrument, side))
     if slot == NIL:
         return 0
     if lots > 0 and price == price_of(self, slot) and lots <= self.books.orders[slot].leaves:

@@ -7,7 +7,7 @@ from ext.book cimport Books, handle_of, touch_level
 from ext.idmap cimport Map, RefIndex
 from ext.types cimport (
     BUY, E_DONE, E_REJECT, E_REPLACED, NIL, O_QUOTE, QUOTE_LANES, V_QUOTE, V_SELL, Account, Command, Event, Expiry,
-    Instrument, Lane, Order, Position, int32_t, int64_t, uint32_t, uint64_t, wide_t,
+    Instrument, Lane, Order, Position, int32_t, int64_t, uint32_t, uint64_t, wide_t, Terms,
 )
 
 
@@ -89,17 +89,18 @@ cdef inline Event *emit_order(State *self, int type, uint32_t slot, int32_t pric
     """An event about an order: who, which, where; lots, cum and leaves are the caller's."""
     cdef Event *event = emit(self, type)
     cdef Order *order = &self.books.orders[slot]
-    cdef Position *position = &self.positions[order.position]
+    cdef Terms *terms = &self.books.terms[slot]
+    cdef Position *position = &self.positions[terms.position]
     event.account = position.account
     event.instrument = position.instrument
     event.oid = handle_of(&self.books, slot)
     event.price = price
     event.flags = V_SELL if side else 0
-    event.lane = self.lanes[order.lane].number & 0xFF
+    event.lane = self.lanes[terms.lane].number & 0xFF
     if order.meta & O_QUOTE:
         event.flags |= V_QUOTE
     else:
-        event.ref = order.ref
+        event.ref = terms.ref
     return event
 
 

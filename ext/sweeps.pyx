@@ -7,7 +7,7 @@ from ext.orders cimport D_COD, D_EXPIRED, D_USER, D_WINDOW_CLOSED, R_MALFORMED, 
 from ext.state cimport emit, side_of
 from ext.types cimport (
     E_REJECT, E_STATUS, M_INSTRUMENT, M_LANE, M_PRODUCT, M_SIDE, M_TAG, M_WINDOWS, NIL, O_COD, O_QUOTE, SELL, Event,
-    Instrument, Order, int32_t, int64_t, uint64_t,
+    Instrument, Order, int32_t, int64_t, uint64_t, Terms,
 )
 
 
@@ -23,13 +23,13 @@ cdef inline int covers_instrument(State *self, const Command *command, uint32_t 
 
 
 cdef inline int covers_order(State *self, const Command *command, uint32_t slot) noexcept nogil:
-    cdef Order *order = &self.books.orders[slot]
+    cdef Terms *terms = &self.books.terms[slot]
     if command.flags & M_SIDE and side_of(self, slot) != command.side:
         return 0
-    if command.flags & M_TAG and order.tag != command.tag:
+    if command.flags & M_TAG and terms.tag != command.tag:
         return 0
     if command.flags & M_LANE:
-        return self.lanes[order.lane].number == command.tif
+        return self.lanes[terms.lane].number == command.tif
     return 1
 
 
@@ -49,7 +49,7 @@ cdef void mass_cancel(State *self, const Command *command, uint32_t lane) noexce
         if self.positions[position].orders and covers_instrument(self, command, self.positions[position].instrument):
             slot = self.positions[position].head
             while slot != NIL:
-                following = self.books.orders[slot].mine_next
+                following = self.books.terms[slot].mine_next
                 if covers_order(self, command, slot):
                     end_resting(self, slot, D_USER)
                     count += 1
@@ -62,6 +62,7 @@ cdef void session_lost(State *self, const Command *command) noexcept nogil:
     """Cancel on disconnect: the lane's flagged orders, or all of the lane when `side` is 1."""
     cdef uint32_t position, slot, following, lane
     cdef Order *order
+    cdef Terms *terms
     cdef Event *event
     if command.account == 0 or command.account >= self.accounts_count:
         event = emit(self, E_REJECT)
@@ -77,8 +78,9 @@ cdef void session_lost(State *self, const Command *command) noexcept nogil:
         slot = self.positions[position].head
         while slot != NIL:
             order = &self.books.orders[slot]
-            following = order.mine_next
-            if order.lane == lane and (command.side == 1 or order.meta & O_COD):
+            terms = &self.books.terms[slot]
+            following = terms.mine_next
+            if terms.lane == lane and (command.side == 1 or order.meta & O_COD):
                 end_resting(self, slot, D_COD)
             slot = following
         position = self.positions[position].next_of_account

@@ -79,6 +79,7 @@ cdef enum:                      # Order meta: flags in the low byte, generation 
     O_COD = 4
     O_QUOTE = 8
     O_GTD = 16
+    O_ICEBERG = 32              # Not part of the canonical flags: display says it.
     META_BITS = 8
     GENERATION_MAX = 0xFFFFFF
 
@@ -129,22 +130,25 @@ cdef struct Event:              # 64 bytes.
     int64_t amount              # fill: fee; level: shown lots; account: balance
 
 
-cdef struct Order:              # 64 bytes, one cache line.
+cdef struct Order:              # 32 bytes: what matching and cancelling touch, two orders to a cache line.
     uint32_t prev               # Towards the front of the level.
     uint32_t next               # Towards the back; the next free slot when free.
     uint32_t level
     uint32_t meta               # generation << 8 | flags
-    int32_t leaves              # Hidden part of an iceberg included.
+    int32_t leaves              # Hidden part of an iceberg included; 0: the slot holds no live order.
     int32_t shown
     int32_t cum
     uint32_t owner              # Group for self-match prevention.
+
+
+cdef struct Terms:              # 32 bytes beside each order: what its owner and its account need.
     uint64_t ref
     uint32_t position
     uint32_t lane               # Slot of the (account, lane) record.
     uint32_t mine_prev          # Orders of one position in order of entry.
     uint32_t mine_next
     uint32_t tag
-    int32_t display             # 0: not an iceberg.
+    int32_t display             # Lots shown at a time; read only with O_ICEBERG.
 
 
 cdef struct Level:              # 64 bytes.

@@ -1,0 +1,36 @@
+# Everything happens in .venv; `make demo` and `make test` set it up on first use.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test ext lint bench docs spec asan clean ci
+
+demo: ext            ## Run the exchange on simulated order flow for half a minute.
+	$(VENV)/bin/hourglass demo $(ARGS)
+
+test: ext            ## Build and run the whole test suite.
+	$(RUN) -m pytest $(ARGS)
+
+$(VENV)/ready: pyproject.toml bootstrap.sh
+	sh bootstrap.sh $(PYTHON) $(VENV)
+	touch $@
+
+ext: $(VENV)/ready   ## Build what has changed in ext/.
+	$(RUN) setup.py -q build_ext --inplace
+
+lint: ext            ## Style, types and Cython warnings.
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(VENV)/bin/cython-lint ext/*.pyx ext/*.pxd
+
+bench: ext           ## Run every benchmark, small enough not to rot; FULL=1 for the real figures.
+	$(RUN) -m bench $(if $(FULL),,--small) $(ARGS)
+
+docs: ext            ## Check that every spec rule has a test and every generated page is up to date.
+	$(RUN) -m tests.spec_coverage
+
+asan: $(VENV)/ready  ## The core's tests under the address and undefined-behaviour sanitizers.
+	sh tests/asan.sh $(RUN)
+
+clean:
+	rm -rf build ext/*.c ext/*.so $(VENV)

@@ -1,0 +1,22 @@
+"""``python -m bench [NAME...] [--json] [--small]``: run benchmarks by name, or all."""
+
+import click
+
+from bench import apply, book  # noqa: F401
+from bench.harness import BENCHMARKS, print_json, print_table, run
+
+
+@click.command(epilog="Example: python -m bench book.mixed book.deep --json")
+@click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--small", is_flag=True, help="Tiny inputs: shows that everything runs, not how fast.")
+def main(names: tuple[str, ...], as_json: bool, small: bool) -> None:
+    """Run benchmarks; without a name, all of them, one after another."""
+    unknown = sorted(set(names) - set(BENCHMARKS))
+    if unknown:
+        raise click.UsageError(f"unknown benchmark {', '.join(unknown)}; known: {' '.join(BENCHMARKS)}")
+    (print_json if as_json else print_table)(run(list(names), small))
+
+
+if __name__ == "__main__":
+    main()

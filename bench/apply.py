@@ -1,0 +1,176 @@
+"""The whole core: refs, risk, matching, positions, fees and events, from packed commands."""
+
+import resource
+import time
+from typing import Any
+
+import numpy as np
+
+from bench.book import SEED, book_flow, native, operations
+from bench.harness import Row, benchmark, conditions, middle, rounds
+from exchange import commands
+from exchange.engine import Engine
+from exchange.records import COMMAND, RECORD_BYTES, CommandType
+from ext.core import Core
+
+ACCOUNTS = 64
+BATCH = 256
+DEPOSIT_MICROS = 1 << 52
+WINDOW = 500_000
+
+
+def venue(instruments: int = 1, orders_max: int = 1 << 22) -> Engine:
+    """An engine with funded, margined accounts, each its own owner, and listed windows."""
+    engine = Engine(Core(orders_max=orders_max, account_orders_max=orders_max))
+    setup = [commands.add_product("H100", 8, 1_000, ["f1"], maker_fee_ppm=100, taker_fee_ppm=250)]
+    for number in range(1, ACCOUNTS + 1):
+        setup += [commands.add_account(f"account-{number}"), commands.deposit(number, DEPOSIT_MICROS)]
+    for first in range(0, instruments, 100):
+        setup.append(commands.list_window("H100", WINDOW + first, count=min(100, instruments - first)))
+        setup.append(
+            commands.set_rates(
+                "H100", WINDOW + first, count=min(100, instruments - first), long_micros=4_000, short_micros=5_000
+            )
+        )
+    for record in setup:
+        engine.apply_count(record, 1)
+    return engine
+
+
+def records_of(flow_operations: np.ndarray, first_ref: int, ref_of: np.ndarray) -> np.ndarray:
+    """The stream as commands: orders are named by the owner's ref, as a client would."""
+    records = np.zeros(len(flow_operations), COMMAND)
+    kind, ids = flow_operations["kind"], flow_operations["id"]
+    adds = kind == 0
+    refs = np.arange(first_ref, first_ref + len(records), dtype=np.uint64)
+    ref_of[ids[adds]] = refs[adds]
+    records["length"] = RECORD_BYTES
+    records["type"] = np.choose(kind, [CommandType.PLACE, CommandType.CANCEL_REF, CommandType.REPLACE_REF])
+    records["account"] = 1 + ids % ACCOUNTS
+    records["instrument"] = 1
+    records["ref"] = refs
+    records["target"] = np.where(adds, 0, ref_of[ids])
+    records["price"] = np.where(kind == 1, 0, flow_operations["price"])
+    records["lots"] = np.where(kind == 1, 0, flow_operations["lots"])
+    records["side"] = np.where(adds, flow_operations["side"], 0)
+    return records
+
+
+def batches(records: np.ndarray, size: int) -> list[bytes]:
+    data = records.tobytes()
+    return [data[offset : offset + size * RECORD_BYTES] for offset in range(0, len(data), size * RECORD_BYTES)]
+
+
+def apply_all(core: Core, parts: list[bytes]) -> tuple[float, int]:
+    """Seconds and number of events."""
+    events = 0
+    begin, run = core.begin, core.run
+    start = time.perf_counter()
+    for part in parts:
+        begin(1)
+        run(part)
+        events += core.event_count
+    return time.perf_counter() - start, events
+
+
+def measure(shape: str, small: bool, batch: int) -> tuple[float, dict[str, Any], str]:
+    """Nanoseconds a command, conditions, state hash."""
+    flow, _, detail = book_flow(shape, small)
+    try:
+        prefill, timed = operations(flow, False), operations(flow, True)
+        ref_of = np.zeros(native().flow_ids(flow), np.uint64)
+        before = batches(records_of(prefill, 1, ref_of), 4096)
+        parts = batches(records_of(timed, len(prefill) + 1, ref_of), batch)
+    finally:
+        native().flow_free(flow)
+    samples, events = [], 0
+    for _ in range(rounds(small)):
+        engine = venue()
+        apply_all(engine.core, before)
+        seconds, events = apply_all(engine.core, parts)
+        samples.append(seconds / detail["operations"] * 1e9)
+    detail |= {"batch": batch, "accounts": ACCOUNTS, "events_per_command": round(events / detail["operations"], 2)}
+    return middle(samples), conditions(seed=SEED, **detail), engine.state_hash()
+
+
+def row(figure: float, detail: dict[str, Any], digest: str, **more: Any) -> Row:
+    return {"ns": round(figure, 1), **more, "hash": digest[:16], "conditions": detail}
+
+
+@benchmark("apply.mixed")
+def apply_mixed(small: bool) -> Row:
+    figure, detail, digest = measure("mixed", small, BATCH)
+    return row(figure, detail, digest, commands_per_s_core=round(1e9 / figure))
+
+
+@benchmark("apply.deep")
+def apply_deep(small: bool) -> Row:
+    figure, detail, digest = measure("deep", small, BATCH)
+    return row(figure, detail, digest, commands_per_s_core=round(1e9 / figure))
+
+
+@benchmark("apply.bytes")
+def apply_bytes(small: bool) -> Row:
+    """One command a Python call, beside batches of 256."""
+    single, detail, digest = measure("mixed", small, 1)
+    batched, _, batched_digest = measure("mixed", small, BATCH)
+    if digest != batched_digest:
+        raise AssertionError("batching changed the state")
+    extra = {"baseline": "batches of 256", "baseline_ns": round(batched, 1), "ratio": round(single / batched, 2)}
+    return row(single, detail, digest, **extra)
+
+
+def resident_mib() -> float:
+    """Resident memory now."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
+
+
+def sparse_records(books: int, orders: int, commands_count: int) -> tuple[np.ndarray, np.ndarray]:
+    """(fill, timed): `orders` resting orders in each of `books`, then add and cancel pairs in random books."""
+    random = np.random.default_rng(SEED)
+    fill = np.zeros(books * orders, COMMAND)
+    fill["length"], fill["type"] = RECORD_BYTES, CommandType.PLACE
+    fill["account"] = 1 + np.arange(len(fill)) % ACCOUNTS
+    fill["instrument"] = 1 + np.arange(len(fill)) % books
+    fill["side"] = np.arange(len(fill)) // books % 2
+    away = random.integers(1, 400, len(fill))
+    fill["price"] = np.where(fill["side"] == 0, 100_000 - away, 100_000 + away)
+    fill["lots"] = 5
+    fill["ref"] = np.arange(1, len(fill) + 1)
+    timed = np.zeros(commands_count, COMMAND)
+    timed["length"] = RECORD_BYTES
+    timed["ref"] = np.arange(len(fill) + 1, len(fill) + commands_count + 1)
+    pick = random.integers(0, len(fill), commands_count // 2)
+    source = fill[pick]
+    timed["type"][0::2], timed["type"][1::2] = CommandType.PLACE, CommandType.CANCEL_REF
+    for name in ("account", "instrument", "side", "price", "lots"):
+        timed[name][0::2] = source[name]
+    timed["account"][1::2] = source["account"]
+    timed["target"][1::2] = timed["ref"][0::2]
+    return fill, timed
+
+
+@benchmark("books.sparse")
+def books_sparse(small: bool) -> Row:
+    """10,000 books of 20 orders beside one book with as many: memory, and cost of an add or cancel."""
+    books, orders, count = (100, 20, 2_000) if small else (10_000, 20, 400_000)
+    figures, digest, used = {}, "", 0.0
+    for name, spread, per_book in (("sparse", books, orders), ("one", 1, books * orders)):
+        fill, timed = sparse_records(spread, per_book, count)
+        samples = []
+        for _ in range(rounds(small)):
+            before = resident_mib()
+            engine = venue(instruments=spread)
+            apply_all(engine.core, batches(fill, BATCH))
+            if name == "sparse" and not used:
+                used = resident_mib() - before
+            samples.append(apply_all(engine.core, batches(timed, BATCH))[0] / count * 1e9)
+        digest = digest or engine.state_hash()
+        figures[name] = middle(samples)
+    detail = conditions(seed=SEED, books=books, orders_a_book=orders, accounts=ACCOUNTS)
+    extra = {
+        "baseline": "one book with as many orders", "baseline_ns": round(figures["one"], 1),
+        "ratio": round(figures["sparse"] / figures["one"], 2), "mib": round(used, 1),
+    }  # fmt: skip
+    return row(figures["sparse"], detail, digest, **extra)

@@ -1,0 +1,59 @@
+"""The state dump: canonical words for the state hash (docs/spec/engine.md)."""
+
+from exchange.records import Side
+from exchange.reference.layout import pack_words
+from exchange.reference.orders import Order
+from exchange.reference.state import State
+
+
+def dump_state(state: State) -> bytes:
+    """Return the whole state as little-endian 64-bit words, in the order of the specification."""
+    words = [
+        state.seq, state.now_ns, state.next_match_id, state.external.balance, len(state.accounts),
+        len(state.instruments), len(state.orders),
+    ]  # fmt: skip
+    for account in state.accounts:
+        words += [account.group, account.margined, account.balance, account.requirement, account.open_orders]
+    for instrument in state.instruments:
+        mark = -1 if instrument.mark is None else instrument.mark
+        words += [instrument.open, mark, instrument.long_micros, instrument.short_micros]
+    for position in state.positions:
+        words += [position.account.number, position.instrument.handle, position.lots, *position.open_lots]
+        words.append(position.requirement)
+    for instrument in state.instruments:
+        for side in Side:
+            for order in instrument.book.orders(side):
+                words += _order_words(order)
+    for expiry_ns, placed_seq, oid in state.expiries:
+        words += [expiry_ns, placed_seq, oid]
+    return pack_words(words + _lane_words(state) + _slot_words(state))
+
+
+def _order_words(order: Order) -> list[int]:
+    flags = (
+        order.post_only
+        | order.reduce_only << 1
+        | order.cancel_on_disconnect << 2
+        | order.is_quote << 3
+        | (order.expiry_ns > 0) << 4
+    )
+    return [
+        order.oid, order.price, order.leaves, order.shown, order.cum, order.display, flags,
+        order.position.account.number, order.ref, order.lane, order.tag,
+    ]  # fmt: skip
+
+
+def _lane_words(state: State) -> list[int]:
+    words = []
+    for (account, number), lane in state.answers.lanes.items():
+        words += [account, number, lane.last_ref, lane.last_leg, len(lane.outcomes)]
+        for ref, outcome in lane.outcomes.items():
+            words += [ref, *outcome]
+    return words
+
+
+def _slot_words(state: State) -> list[int]:
+    words = [len(state.slots.generations)]
+    for slot in reversed(state.slots.free):
+        words += [slot, state.slots.generations[slot]]
+    return words

@@ -1,0 +1,171 @@
+"""Matching: an aggressor meets resting orders (MAT-001 to MAT-008, STP-001 to STP-004, RSK-005)."""
+
+from exchange.reasons import DoneReason
+from exchange.records import EventFlag, EventType, Side, Stp, Tif
+from exchange.reference.accounts import Instrument, fee, pay
+from exchange.reference.book import Level, opposite, reaches
+from exchange.reference.orders import Order
+from exchange.reference.state import State
+
+
+class Matching:
+    """The rules of trading, one method each."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def work(self, order: Order, stp: int, tif: int) -> None:
+        """Let an accepted order trade, then rest or end what is left (MAT-004, MAT-005)."""
+        if not self.match(order, stp):
+            return
+        if order.leaves == 0:
+            self.state.forget(order)
+        elif tif in (Tif.GTG, Tif.GTD):
+            self.state.rest(order)
+        else:
+            self.state.end(order, DoneReason.IOC)
+
+    def match(self, taker: Order, stp: int) -> bool:
+        """Trade until nothing is left or nothing is in reach; False when self-match prevention ended the taker."""
+        book = taker.position.instrument.book
+        while taker.leaves > 0 and book.would_take(taker.side, taker.price):
+            maker = book.best_level(opposite(taker.side)).front()  # type: ignore[union-attr]
+            if self.is_own(taker, maker):
+                if not self.prevent(taker, maker, stp):
+                    return False
+            elif not maker.reduce_only or self.clip_reduce_only(maker):
+                self.trade(maker, taker)
+        return True
+
+    def is_own(self, taker: Order, maker: Order) -> bool:
+        """Whether both are of one owner group."""
+        return taker.group == maker.group
+
+    def fillable_lots(self, instrument: Instrument, group: int, side: int, price: int, stp: int) -> int:
+        """Return the lots a fill-or-kill order is certain to get (MAT-006)."""
+        lots = 0
+        for level in instrument.book.levels(opposite(side)):
+            if not reaches(side, price, level.price):
+                break
+            own = [order for order in level.queue.values() if order.group == group]
+            if own and stp != Stp.CANCEL_RESTING:
+                return lots + self._shown_in_front(level, own[0])
+            lots += sum(
+                order.leaves for order in level.queue.values() if order.group != group and not order.reduce_only
+            )
+        return lots
+
+    def _shown_in_front(self, level: Level, own: Order) -> int:
+        """Count shown lots only: the hidden ones would be shown behind the own order."""
+        lots = 0
+        for order in level.queue.values():
+            if order is own:
+                break
+            lots += 0 if order.reduce_only else order.shown
+        return lots
+
+    # Self-match prevention.
+
+    def prevent(self, taker: Order, maker: Order, stp: int) -> bool:
+        """Apply the taker's mode; return whether the taker goes on."""
+        if stp == Stp.DECREMENT:
+            return self._decrement(taker, maker)
+        if stp != Stp.CANCEL_INCOMING:
+            self.state.end(maker, DoneReason.STP)
+        if stp != Stp.CANCEL_RESTING:
+            self.state.end(taker, DoneReason.STP)
+        return stp == Stp.CANCEL_RESTING
+
+    def _decrement(self, taker: Order, maker: Order) -> bool:
+        """Both lose the smaller of their leaves, without a trade (STP-004)."""
+        lots = min(taker.leaves, maker.leaves)
+        if maker.leaves > lots:
+            self.state.shrink(maker, maker.leaves - lots)
+            self.state.tell_replaced(maker)
+        else:
+            self.state.end(maker, DoneReason.STP)
+        if taker.leaves == lots:
+            self.state.end(taker, DoneReason.STP)
+            return False
+        taker.leaves -= lots
+        self.state.tell_replaced(taker)
+        return True
+
+    def clip_reduce_only(self, maker: Order) -> bool:
+        """Cut a reduce-only order to what is left to reduce; False when that ended it (RSK-005)."""
+        reducible = maker.position.reducible(maker.side)
+        if reducible == 0:
+            self.state.end(maker, DoneReason.REDUCE_ONLY)
+            return False
+        if maker.leaves > reducible:
+            self.state.shrink(maker, reducible)
+            self.state.tell_replaced(maker)
+        return True
+
+    # Trades.
+
+    def trade(self, maker: Order, taker: Order) -> None:
+        """Trade the shown part of the maker, as far as the taker goes (MAT-002, MAT-003, MAT-008)."""
+        instrument = taker.position.instrument
+        price = self.trade_price(maker, taker)
+        lots = min(taker.leaves, maker.shown)
+        if instrument.mark is None:
+            instrument.mark = price
+        self._exchange_positions(maker, taker, price, lots)
+        match_id = self.state.next_match_id
+        self.state.next_match_id += 1
+        self._fill(maker, price, lots, instrument.maker_fee_ppm, match_id, 0)
+        self._fill(taker, price, lots, instrument.taker_fee_ppm, match_id, EventFlag.TAKER)
+        side = EventFlag.SELL if taker.side == Side.SELL else 0
+        self.state.events.emit(
+            EventType.TRADE, instrument=instrument.handle, match_id=match_id, price=price, lots=lots, flags=side
+        )
+        self._after_fill(maker, lots)
+
+    def trade_price(self, maker: Order, taker: Order) -> int:
+        """Return the price of a trade: the resting order's (MAT-002)."""
+        return maker.price
+
+    def _exchange_positions(self, maker: Order, taker: Order, price: int, lots: int) -> None:
+        """Move lots to the buyer and (P - M) x lots x H to the seller (ACC-003)."""
+        buyer, seller = (taker, maker) if taker.side == Side.BUY else (maker, taker)
+        instrument = taker.position.instrument
+        buyer.position.lots += lots
+        seller.position.lots -= lots
+        move = (price - (instrument.mark or 0)) * lots * instrument.lot_micros
+        pay(buyer.position.account, seller.position.account, move)
+
+    def _fill(self, order: Order, price: int, lots: int, fee_ppm: int, match_id: int, flags: int) -> None:
+        order.leaves -= lots
+        order.cum += lots
+        charge = self.fee(price * lots * order.position.instrument.lot_micros, fee_ppm)
+        pay(order.position.account, self.state.accounts[0], charge)
+        self.state.touch(order.position)
+        self.state.events.emit_order(
+            EventType.FILL, order, price=price, lots=lots, leaves=order.leaves, match_id=match_id, amount=charge,
+            flags=flags,
+        )  # fmt: skip
+
+    def fee(self, value: int, ppm: int) -> int:
+        """Return the fee on a value (FEE-001)."""
+        return fee(value, ppm)
+
+    def _after_fill(self, maker: Order, lots: int) -> None:
+        """Bring book and counters up to date after a fill of the maker."""
+        maker.shown -= lots
+        self.state.release_open_lots(maker, lots)
+        self.state.events.touch_level(maker)
+        if maker.leaves == 0:
+            maker.position.instrument.book.remove(maker)
+            maker.resting = False
+            self.state.forget(maker)
+        elif maker.shown == 0:
+            self.refresh(maker)
+
+    def refresh(self, maker: Order) -> None:
+        """Show the next part of an iceberg, at the back of its price (MAT-008)."""
+        level = maker.position.instrument.book.level(maker.side, maker.price)
+        assert level is not None
+        level.remove(maker)
+        maker.shown = min(maker.display, maker.leaves)
+        level.append(maker)

@@ -1,0 +1,257 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""Durable events -> the connections that may hear them.
+
+For one batch: answers go to the session that asked, what happened to an account's orders to all its sessions with the
+account's next `pseq`, and then the public news of each touched instrument to its subscribers. Messages are only
+queued on the links; `flush` writes each link once.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from ext.codec cimport put_answer, put_private
+from ext.frames cimport Buffer
+from ext.link cimport Link
+from ext.market cimport CHANNEL_L1, CHANNEL_L2, CHANNEL_TRADES, Market
+from ext.types cimport (
+    E_ACK,
+    E_DONE,
+    E_FILL,
+    E_INSTRUMENT,
+    E_LEVEL,
+    E_REJECT,
+    E_REPLACED,
+    E_STATUS,
+    E_TRADE,
+    V_DUPLICATE,
+    V_QUOTE,
+    Event,
+)
+
+cdef int DONE_USER = 0
+cdef int DONE_QUOTE = 9
+
+
+cdef class Account:
+    """The private stream of one account."""
+
+    cdef list links
+    cdef int64_t pseq
+
+    def __cinit__(self):
+        self.links = []
+
+
+cdef class Router:
+    """Routes event records to links."""
+
+    cdef list accounts              # By account number.
+    cdef list markets               # By instrument handle.
+    cdef list dirty                 # Links with bytes to write.
+    cdef list touched               # Markets with news in this batch.
+    cdef Buffer news
+    cdef Link asker                 # Who sent the command whose events are being read, and its ref.
+    cdef uint64_t asked_gseq
+    cdef uint64_t asked_ref
+    cdef readonly uint64_t gseq     # Of the last command routed.
+    cdef readonly int64_t events_routed
+    cdef readonly int64_t answers_sent
+
+    def __cinit__(self):
+        self.accounts = []
+        self.markets = []
+        self.dirty = []
+        self.touched = []
+        self.news = Buffer()
+
+    # Who listens.
+
+    cdef Account account(self, uint32_t number):
+        while <uint32_t>len(self.accounts) <= number:
+            self.accounts.append(Account())
+        return <Account>self.accounts[number]
+
+    def market(self, uint32_t instrument):
+        """Return the market of an instrument, made at first use."""
+        return self.find_market(instrument)
+
+    cdef Market find_market(self, uint32_t instrument):
+        while <uint32_t>len(self.markets) <= instrument:
+            self.markets.append(Market(<uint32_t>len(self.markets)))
+        return <Market>self.markets[instrument]
+
+    def attach(self, Link link not None):
+        """Send the account's private stream to an opened link."""
+        self.account(link.account).links.append(link)
+
+    def detach(self, Link link not None):
+        """Send nothing more to a link."""
+        links = self.account(link.account).links
+        if link in links:
+            links.remove(link)
+
+    def pseq(self, uint32_t account):
+        """Return the sequence number of the account's last private message."""
+        return self.account(account).pseq
+
+    def set_pseq(self, uint32_t account, int64_t pseq):
+        """Start an account's private sequence where a snapshot left it."""
+        self.account(account).pseq = pseq
+
+    def pseqs(self):
+        """Return the last private sequence number of every account, by number, for a snapshot."""
+        return [(<Account>account).pseq for account in self.accounts]
+
+    # What happens.
+
+    def route(self, uint64_t first_seq, int64_t ts_ns, events):
+        """Queue the messages of a batch's events.
+
+        Returns [(type, instrument, gseq), ...] of STATUS and INSTRUMENT events, whose messages need the catalogue.
+        """
+        cdef Py_buffer view
+        cdef Py_ssize_t i
+        cdef const Event *event
+        cdef list rare = []
+        PyObject_GetBuffer(events, &view, PyBUF_SIMPLE)
+        try:
+            if view.len % sizeof(Event):
+                raise ValueError(f"events must be whole records of {sizeof(Event)} bytes, was {view.len} bytes")
+            for i in range(view.len // <Py_ssize_t>sizeof(Event)):
+                event = <const Event *>view.buf + i
+                self.gseq = first_seq + event.command
+                self.route_event(event, ts_ns // 1000, rare)
+            self.events_routed += i + 1 if view.len else 0
+        finally:
+            PyBuffer_Release(&view)
+        self.asker = None
+        self.publish_news(ts_ns // 1000)
+        return rare
+
+    cdef int route_event(self, const Event *event, int64_t ts_us, list rare) except -1:
+        cdef Market market
+        if event.type == E_LEVEL:
+            market = self.find_market(event.instrument)
+            market.apply_level(event)
+            self.touch(market)
+        elif event.type == E_ACK or event.type == E_REJECT:
+            self.route_answer(event, ts_us)
+        elif event.type == E_FILL or event.type == E_DONE or event.type == E_REPLACED:
+            if not (event.type == E_DONE and is_of_requote(event)):
+                self.route_private(event, ts_us)
+        elif event.type == E_TRADE:
+            market = self.find_market(event.instrument)
+            market.apply_trade(event, ts_us)
+            self.touch(market)
+        elif event.type == E_STATUS or event.type == E_INSTRUMENT:
+            rare.append((event.type, event.instrument, self.gseq))
+        return 0
+
+    cdef int touch(self, Market market) except -1:
+        if not market.is_touched:
+            market.is_touched = True
+            self.touched.append(market)
+        return 0
+
+    cdef int route_answer(self, const Event *event, int64_t ts_us) except -1:
+        """An ACK or REJECT, to the session of (account, lane)."""
+        cdef Account account
+        if event.flags & V_QUOTE:
+            # About an order of a quote: the event carries the quote's set, not the lane. Its own command's answer
+            # came just before, and was for the session that must hear this.
+            if event.type == E_REJECT and self.asker is not None and self.asked_gseq == self.gseq:
+                self.answer(self.asker, event, self.asked_ref, ts_us, self.account(event.account).pseq)
+            return 0
+        self.asker = None
+        if event.ref == 0:                      # An administrative command.
+            return 0
+        account = self.account(event.account)
+        for item in account.links:
+            if (<Link>item).lane == event.lane:
+                self.asker = <Link>item
+        if self.asker is None:
+            return 0
+        self.asked_gseq = self.gseq
+        self.asked_ref = event.ref
+        if not self.is_later_leg(event):
+            self.answer(self.asker, event, event.ref, ts_us, account.pseq)
+        self.asker.answered_ref = event.ref
+        self.asker.answered_gseq = self.gseq
+        return 0
+
+    cdef bint is_later_leg(self, const Event *event) noexcept:
+        """True for an answer to a leg of a quote that the answer to its first leg has spoken for.
+
+        A ref gets one answer of its own, so a second one is a later leg's. Duplicate answers to one quote sent again
+        come from successive commands. A refused leg is always told.
+        """
+        if event.ref != self.asker.answered_ref:
+            return False
+        if event.flags & V_DUPLICATE:
+            return event.oid == 0 and self.gseq == self.asker.answered_gseq + 1
+        return event.type == E_ACK
+
+    cdef int answer(self, Link link, const Event *event, uint64_t ref, int64_t ts_us, int64_t pseq) except -1:
+        put_answer(link.out, event, ref, ts_us, self.gseq, pseq)
+        self.answers_sent += 1
+        return self.mark(link)
+
+    cdef int route_private(self, const Event *event, int64_t ts_us) except -1:
+        """A FILL, DONE or REPLACED, to every session of the account."""
+        cdef Account account = self.account(event.account)
+        account.pseq += 1
+        for item in account.links:
+            put_private((<Link>item).out, event, ts_us, self.gseq, account.pseq)
+            self.mark(<Link>item)
+        return 0
+
+    cdef int publish_news(self, int64_t ts_us) except -1:
+        """Queue trades, then depth, then best prices of every touched instrument: encoded once, copied to each."""
+        cdef Market market
+        for item in self.touched:
+            market = <Market>item
+            market.is_touched = False
+            market.ts_us = ts_us
+            if market.trades.size:
+                self.fan_out(market.subscribers[CHANNEL_TRADES], market.trades)
+            if market.subscribers[CHANNEL_L2] and (market.bids.touched_count or market.asks.touched_count):
+                market.put_l2(self.news)
+                self.fan_out(market.subscribers[CHANNEL_L2], self.news)
+            if market.subscribers[CHANNEL_L1] and market.read_best(market.best):
+                market.seq[CHANNEL_L1] += 1
+                market.put_l1(self.news)
+                self.fan_out(market.subscribers[CHANNEL_L1], self.news)
+        self.touched.clear()
+        return 0
+
+    cdef int fan_out(self, list links, Buffer frames) except -1:
+        """Copy frames to every link, and empty the buffer."""
+        for item in links:
+            (<Link>item).out.append(frames.data, frames.size)
+            self.mark(<Link>item)
+        frames.size = 0
+        return 0
+
+    def send_to_all(self, list links, bytes payload):
+        """Queue one message for each of the links."""
+        for item in links:
+            (<Link>item).send(payload)
+            self.mark(<Link>item)
+
+    cdef int mark(self, Link link) except -1:
+        if not link.is_dirty:
+            link.is_dirty = True
+            self.dirty.append(link)
+        return 0
+
+    def flush(self):
+        """Write every link that has something queued, once."""
+        cdef list links = self.dirty
+        self.dirty = []
+        for item in links:
+            (<Link>item).write_out()
+
+
+cdef bint is_of_requote(const Event *event) noexcept:
+    """An order of a quote that its owner's next quote ended: he knows, and no message tells him again."""
+    return event.flags & V_QUOTE and (event.reason == DONE_USER or event.reason == DONE_QUOTE)

@@ -1,0 +1,172 @@
+"""API keys: who may log in, for which account, and what for."""
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import stat
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SCOPES = ("read", "trade")
+SECRET_BYTES = 32
+KEY_ID_BYTES = 9
+ADDRESSES_WATCHED_MAX = 10_000
+
+
+class KeyFileError(Exception):
+    """The key file cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One key. Without `read` a session gets no private messages, without `trade` it may not send orders."""
+
+    key_id: str
+    secret: bytes = field(repr=False)
+    account: str
+    scopes: frozenset[str] = frozenset(SCOPES)
+
+    @property
+    def may_trade(self) -> bool:
+        """Whether orders are accepted."""
+        return "trade" in self.scopes
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the account's private stream is sent; a trader must hear of his fills."""
+        return bool(self.scopes)
+
+    @property
+    def text(self) -> str:
+        """The form a client is given: ``id:secret``."""
+        return f"{self.key_id}:{self.secret.hex()}"
+
+
+def sign(secret: bytes, nonce: bytes, key_id: str, ts_us: int) -> bytes:
+    """Return the signature of a login: HMAC-SHA256 over nonce, key and the decimal microseconds."""
+    return hmac.digest(secret, nonce + key_id.encode() + str(ts_us).encode(), hashlib.sha256)
+
+
+def generate_key(account: str, scopes: Iterable[str] = SCOPES) -> ApiKey:
+    """Return a new random key for an account.
+
+    Raises:
+        ValueError: a scope that does not exist.
+    """
+    unknown = set(scopes) - set(SCOPES)
+    if unknown:
+        raise ValueError(f"scopes must be of {', '.join(SCOPES)}, was {', '.join(sorted(unknown))}")
+    return ApiKey(secrets.token_urlsafe(KEY_ID_BYTES), secrets.token_bytes(SECRET_BYTES), account, frozenset(scopes))
+
+
+class KeyStore:
+    """The keys of a venue, in memory and optionally in a file that only its owner may read."""
+
+    def __init__(self, keys: Iterable[ApiKey] = ()) -> None:
+        self._keys = {key.key_id: key for key in keys}
+        # What an unknown key is compared with, so that it costs as much time as a wrong signature.
+        self._nobody = ApiKey("", secrets.token_bytes(SECRET_BYTES), "")
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> "Iterable[ApiKey]":  # type: ignore[override]
+        return iter(self._keys.values())
+
+    def add(self, key: ApiKey) -> None:
+        """Add a key, or replace the one with its id."""
+        self._keys[key.key_id] = key
+
+    def remove(self, key_id: str) -> bool:
+        """Forget a key; False if there was none."""
+        return self._keys.pop(key_id, None) is not None
+
+    def verify(self, key_id: str, nonce: bytes, ts_us: int, signature: bytes) -> ApiKey | None:
+        """Return the key whose owner signed, or None. Takes the same time for an unknown key."""
+        key = self._keys.get(key_id, self._nobody)
+        expected = sign(key.secret, nonce, key_id, ts_us)
+        matches = hmac.compare_digest(expected, signature)
+        return key if matches and key is not self._nobody else None
+
+    @classmethod
+    def load(cls, path: Path | str) -> "KeyStore":
+        """Read a key file.
+
+        Raises:
+            KeyFileError: it is missing, readable by others, or not a key file.
+        """
+        path = Path(path)
+        try:
+            with path.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                content = file.read()
+        except OSError as error:
+            raise KeyFileError(f"the key file {path} cannot be read: {error.strerror}") from error
+        if stat.S_IMODE(mode) & 0o077:
+            raise KeyFileError(f"the key file {path} must be readable by its owner only, was {stat.S_IMODE(mode):04o}")
+        try:
+            return cls(_key_from(entry) for entry in json.loads(content)["keys"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise KeyFileError(f"the key file {path} must hold a list of keys: {error}") from error
+
+    def save(self, path: Path | str) -> None:
+        """Write the key file, in one step, with mode 0600.
+
+        Raises:
+            KeyFileError: it cannot be written.
+        """
+        path = Path(path)
+        entries = [
+            {"key": key.key_id, "secret": key.secret.hex(), "account": key.account, "scopes": sorted(key.scopes)}
+            for key in self._keys.values()
+        ]
+        beside = path.with_name(f"{path.name}.new")
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                beside.unlink()
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                json.dump({"keys": entries}, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except OSError as error:
+            raise KeyFileError(f"the key file {path} cannot be written: {error.strerror}") from error
+
+
+def _key_from(entry: Any) -> ApiKey:
+    scopes = frozenset(entry["scopes"])
+    if not scopes <= set(SCOPES):
+        raise ValueError(f"scopes must be of {', '.join(SCOPES)}")
+    if not isinstance(entry["key"], str) or not isinstance(entry["account"], str):
+        raise ValueError("key and account must be text")
+    return ApiKey(entry["key"], bytes.fromhex(entry["secret"]), entry["account"], scopes)
+
+
+class LoginGuard:
+    """Refuses an address after too many failed logins in a short time."""
+
+    def __init__(self, failures_max: int, window_ns: int) -> None:
+        self.failures_max = failures_max
+        self.window_ns = window_ns
+        self._failures: dict[str, deque[int]] = {}
+
+    def note_failure(self, address: str, now_ns: int) -> None:
+        """Remember a failed login."""
+        if len(self._failures) >= ADDRESSES_WATCHED_MAX:
+            self._forget_oldest()
+        self._failures.setdefault(address, deque(maxlen=self.failures_max)).append(now_ns)
+
+    def is_refused(self, address: str, now_ns: int) -> bool:
+        """Whether the address has used up its failures for now."""
+        failures = self._failures.get(address)
+        return failures is not None and len(failures) == self.failures_max and now_ns - failures[0] < self.window_ns
+
+    def _forget_oldest(self) -> None:
+        self._failures.pop(next(iter(self._failures)))

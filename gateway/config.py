@@ -1,0 +1,37 @@
+"""Limits of the gateway, each with a name and a unit."""
+
+from dataclasses import dataclass
+
+MESSAGE_BYTES_MAX = 65_536
+MESSAGE_BYTES_BEFORE_LOGIN_MAX = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """What an operator may set.
+
+    Raises:
+        ValueError: a value that cannot work.
+    """
+
+    heartbeat_ms: int = 1_000
+    heartbeats_missed_max: int = 3  # A client silent for longer is cut off.
+    login_timeout_ms: int = 3_000
+    login_clock_ms: int = 5_000  # How far a login's clock may be off.
+    request_idle_s: int = 5  # How long an HTTP connection may take over its next request.
+    close_timeout_ms: int = 1_000  # How long a peer may take to answer a close frame.
+    backlog_bytes_max: int = 1 << 20  # Unread bytes of one connection.
+    user_timeout_ms: int = 10_000  # How long sent bytes may stay unacknowledged by the peer's host.
+    connections_max: int = 10_000
+    subscriptions_per_session_max: int = 1_024
+    book_depth_max: int = 1_000  # Levels a side of a snapshot.
+    orders_per_s: int = 20_000  # Per account; 0 means no limit.
+    burst_orders: int = 40_000
+    failed_logins_max: int = 3  # Per address, within failed_logins_s.
+    failed_logins_s: int = 10
+
+    def __post_init__(self) -> None:
+        if not 50 <= self.heartbeat_ms <= 30_000:
+            raise ValueError(f"heartbeat_ms must be from 50 to 30000, was {self.heartbeat_ms}")
+        if self.orders_per_s and self.burst_orders < 64:
+            raise ValueError(f"burst_orders must be at least 64, a whole batch, was {self.burst_orders}")

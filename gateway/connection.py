@@ -1,0 +1,103 @@
+"""One WebSocket: ties a link, which has the bytes, to a session, which has the meaning, and to the event loop."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from ext.link import Link
+
+from gateway.protocol import WireError
+from gateway.session import Session
+
+logger = logging.getLogger(__name__)
+MS_PER_SECOND = 1_000
+
+
+class Connection:
+    """The peer of a link: passes messages on to the session, and sees to it that a closed connection ends."""
+
+    def __init__(
+        self, submit: Callable[[bytes], bool], backlog_bytes_max: int, close_timeout_ms: int, clock_ns: Callable[[], int]
+    ) -> None:
+        self.link = Link(self, submit, backlog_bytes_max)
+        self.session: Session | None = None
+        self._close_timeout_s = close_timeout_ms / MS_PER_SECOND
+        self._clock_ns = clock_ns
+        self._loop = asyncio.get_running_loop()
+        self.gone: asyncio.Future[None] = self._loop.create_future()
+
+    def begin(self, transport: asyncio.Transport, session: Session) -> None:
+        """The WebSocket is open: greet."""
+        self.link.transport = transport
+        self.session = session
+        self.link.send(session.hello())
+        self.link.flush()
+
+    def tick(self, now_ns: int) -> None:
+        """Do what is due."""
+        if self.session is None or not self.link.is_open:
+            return
+        try:
+            for message in self.session.tick(now_ns):
+                self.link.send(message)
+        except WireError as error:
+            self.link.close(error.close_code, str(error))
+        self.link.flush()
+
+    # What the link calls.
+
+    def receive(self, message: bytes, is_text: bool, now_ns: int) -> list[bytes]:
+        """Pass a message on."""
+        assert self.session is not None
+        return self.session.receive(message, is_text, now_ns)
+
+    def ended(self, lost: bool) -> None:
+        """A close frame went out, or the connection is gone: the session is over either way."""
+        if self.session is not None:
+            self.session.end(self._clock_ns())
+        if lost:
+            if not self.gone.done():
+                self.gone.set_result(None)
+        else:
+            self._loop.call_later(self._close_timeout_s, self._abort)
+
+    def crashed(self, error: Exception) -> None:
+        """Log an error that is ours; the client is told nothing but that it happened."""
+        logger.error("session %d failed", self.session.number if self.session else 0, exc_info=error)
+
+    def _abort(self) -> None:
+        if self.link.transport is not None:
+            self.link.transport.abort()
+
+
+class Upgrade(web.WebSocketResponse):
+    """aiohttp's WebSocket handshake, after which all bytes go to our own parser, in the call that read them."""
+
+    def __init__(self, connection: Connection, session: Session, user_timeout_ms: int) -> None:
+        # No permessage-deflate: it costs more than it saves on messages of 30 bytes.
+        super().__init__(compress=False)
+        self._connection = connection
+        self._session = session
+        self._user_timeout_ms = user_timeout_ms
+
+    def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: Any) -> None:
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the connection was lost during the handshake")
+        self._limit_unacknowledged(transport)
+        self._connection.begin(transport, self._session)
+        request.protocol.set_parser(self._connection.link)
+        request.protocol.keep_alive(False)
+
+    def _limit_unacknowledged(self, transport: asyncio.Transport) -> None:
+        """Have the system give up a peer whose host acknowledges nothing any more."""
+        raw = transport.get_extra_info("socket")
+        if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._user_timeout_ms)
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to write: the link has closed the WebSocket."""
+        self._eof_sent = True

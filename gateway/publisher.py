@@ -1,0 +1,107 @@
+"""Tells what has become durable: private messages to the sessions concerned, market data to its subscribers.
+
+The work per event is done by `ext.router`; here are subscriptions, snapshots and the rare messages that need the
+catalogue. Nothing awaits: a slow reader is cut off, and never holds up the others.
+"""
+
+from collections.abc import Iterable
+
+from ext.link import Link
+from ext.market import Market
+from ext.router import Router
+
+from exchange.catalogue import Catalogue
+from exchange.records import EventType
+from gateway.market_data import NS_PER_US, InstrumentBoard
+from gateway.protocol import Channel
+
+
+class Publisher:
+    """Routes the events of durable batches."""
+
+    def __init__(self, catalogue: Catalogue, *, now_ns: int = 0, book_depth_max: int = 1_000) -> None:
+        """`now_ns` is the engine's time when it was recovered from a snapshot."""
+        self.router = Router()
+        self.board = InstrumentBoard(catalogue, now_ns)
+        self.book_depth_max = book_depth_max
+        self.durable_seq = 0
+        self.last_ts_ns = now_ns
+        self.batches = 0
+        self._everything: dict[Channel, list[Link]] = {channel: [] for channel in Channel}
+
+    # The stream.
+
+    def publish(self, first_seq: int, ts_ns: int, events: bytes | memoryview, commands: int) -> None:
+        """Tell everyone what a durable batch did. `events` are 64-byte event records."""
+        rare = self.router.route(first_seq, ts_ns, events)
+        self.durable_seq = first_seq + commands - 1
+        self.last_ts_ns = ts_ns
+        self.batches += 1
+        for event_type, handle, _ in rare:
+            self._announce(event_type, handle, ts_ns // NS_PER_US)
+        self.router.flush()
+
+    def recover(self, first_seq: int, ts_ns: int, events: bytes | memoryview, commands: int) -> None:
+        """Take in a batch that was durable before this start: depth, states and `pseq` go on where they were."""
+        self.publish(first_seq, ts_ns, events, commands)
+
+    def load_depth(self, handle: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> None:
+        """Set the depth of an instrument from (price, shown lots) pairs, as when starting from a snapshot."""
+        self.router.market(handle).load(bids, asks)
+
+    def pseqs(self) -> list[int]:
+        """Return the last private sequence number of each account, by number: part of a snapshot."""
+        return self.router.pseqs()
+
+    def load_pseqs(self, pseqs: Iterable[int]) -> None:
+        """Put back what `pseqs` returned."""
+        for account, pseq in enumerate(pseqs):
+            self.router.set_pseq(account, pseq)
+
+    def _announce(self, event_type: int, handle: int, ts_us: int) -> None:
+        market = self.router.market(handle)
+        if event_type == EventType.INSTRUMENT:
+            for channel, links in self._everything.items():
+                for link in links:
+                    market.subscribe(channel, link)
+        else:
+            self.board.close(handle)
+            market.next_seq(Channel.STATUS)
+            self.router.send_to_all(market.subscribed(Channel.STATUS), self.board.status_message(market, ts_us))
+        self.router.send_to_all(market.subscribed(Channel.INSTRUMENTS), self.board.instrument_message(handle))
+
+    # Subscriptions.
+
+    def subscribe(self, channel: Channel, link: Link, handles: Iterable[int] | None) -> list[bytes]:
+        """Add a subscriber to instruments, or (None) to all and those to come; return the snapshots to begin with."""
+        if handles is None:
+            if link not in self._everything[channel]:
+                self._everything[channel].append(link)
+            handles = self.board.handles()
+        snapshots = []
+        for handle in handles:
+            self.router.market(handle).subscribe(channel, link)
+            snapshots += self.snapshot(channel, handle)
+        return snapshots
+
+    def unsubscribe(self, channel: Channel, link: Link, handles: Iterable[int] | None) -> None:
+        """Take a subscriber off instruments, or (None) off all."""
+        if handles is None:
+            if link in self._everything[channel]:
+                self._everything[channel].remove(link)
+            handles = self.board.handles()
+        for handle in handles:
+            self.router.market(handle).unsubscribe(channel, link)
+
+    def snapshot(self, channel: Channel, handle: int) -> list[bytes]:
+        """Return the message that says how a channel of a listed instrument stands; none for trades."""
+        market: Market = self.router.market(handle)
+        if channel is Channel.L1:
+            return [market.l1_snapshot()]
+        if channel is Channel.L2:
+            return [market.l2_snapshot(self.book_depth_max)]
+        if channel is Channel.STATUS:
+            return [self.board.status_message(market, self.last_ts_ns // NS_PER_US)]
+        if channel is Channel.INSTRUMENTS:
+            return [self.board.instrument_message(handle)]
+        return []

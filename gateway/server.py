@@ -1,0 +1,223 @@
+"""The server: an aiohttp application whose WebSockets are handed to our own parser. Run it on uvloop.
+
+Belongs to one event loop, the sequencer's.
+"""
+
+import asyncio
+import secrets
+import time
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from exchange.catalogue import Catalogue
+from exchange.reasons import RejectReason
+from gateway.auth import KeyStore, LoginGuard
+from gateway.config import GatewayConfig
+from gateway.connection import Connection, Upgrade
+from gateway.http_api import routes
+from gateway.lanes import Lanes
+from gateway.market_data import NS_PER_US, seconds
+from gateway.metrics import Metrics, Reading
+from gateway.protocol import NONCE_BYTES, CloseCode
+from gateway.publisher import Publisher
+from gateway.session import Session, Venue
+
+NS_PER_SECOND = 1_000_000_000
+TICK_S = 0.05
+STOP_ATTEMPTS = 100  # How often the last cancels are offered to a sequencer that has no room.
+
+
+class ServedEngine(Protocol):
+    """What the server needs of the engine."""
+
+    catalogue: Catalogue
+    core: Any  # Has `last_ref(account, lane)`.
+
+
+class ServedSequencer(Protocol):
+    """What the server needs of the sequencer."""
+
+    @property
+    def seq(self) -> int:
+        """Newest sequence number given out."""
+
+    @property
+    def durable_seq(self) -> int:
+        """Newest sequence number that is durable."""
+
+    def submit(self, records: bytes) -> bool:
+        """Queue command records; False when there is no room for them."""
+
+
+class Server:
+    """The gateway of one venue.
+
+    Args:
+        engine: for names, and for the last refs of lanes at login.
+        sequencer: where commands go.
+        publisher: the sequencer's publisher, already fed with everything replayed at the start.
+        keys: who may log in.
+        config: limits.
+    """
+
+    def __init__(
+        self,
+        engine: ServedEngine,
+        sequencer: ServedSequencer,
+        publisher: Publisher,
+        keys: KeyStore,
+        config: GatewayConfig | None = None,
+    ) -> None:
+        self.config = config or GatewayConfig()
+        self.publisher = publisher
+        self.sequencer = sequencer
+        self.lanes = Lanes(self.config.orders_per_s, self.config.burst_orders)
+        self.port = 0
+        self.is_draining = False
+        self._connections: set[Connection] = set()
+        self._accepted = 0
+        self._owed: list[bytes] = []
+        self._started_ns = time.monotonic_ns()
+        self._metrics = Metrics(self._reading)
+        self._runner: web.AppRunner | None = None
+        self._ticker: asyncio.Task[None] | None = None
+        guard = LoginGuard(self.config.failed_logins_max, self.config.failed_logins_s * NS_PER_SECOND)
+        self._venue = Venue(
+            config=self.config,
+            keys=keys,
+            publisher=publisher,
+            lanes=self.lanes,
+            guard=guard,
+            wall_us=self.wall_us,
+            account_number=lambda name: engine.catalogue.account_number(name),
+            last_ref=lambda account, lane: int(engine.core.last_ref(account, lane)),
+            durable_seq=lambda: self.sequencer.durable_seq,
+            owe=self._owe,
+        )
+
+    # Life.
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Listen; return the port, which port 0 lets the system choose."""
+        app = web.Application()
+        app.add_routes([web.get("/ws/v1", self._websocket), *routes(self)])
+        self._runner = web.AppRunner(
+            app, access_log=None, keepalive_timeout=self.config.request_idle_s, handle_signals=False
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, backlog=1024)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        self._ticker = asyncio.get_running_loop().create_task(self._tick_for_ever())
+        return self.port
+
+    def drain(self) -> None:
+        """Refuse new connections and new orders."""
+        self.is_draining = True
+        for connection in self._connections:
+            connection.link.gate = int(RejectReason.DRAINING)
+
+    async def stop(self) -> None:
+        """Drain, end every session (cancel-on-disconnect applies, without grace), and stop listening.
+
+        The sequencer must still run, and be stopped afterwards.
+        """
+        self.drain()
+        for connection in list(self._connections):
+            connection.link.close(CloseCode.DRAINING, "the server is about to stop")
+        if self._connections:
+            await asyncio.wait(
+                [connection.gone for connection in self._connections],
+                timeout=2 * self.config.close_timeout_ms / 1_000,
+            )
+        if self._ticker is not None:
+            self._ticker.cancel()
+        self._owe(self.lanes.give_up())
+        for _ in range(STOP_ATTEMPTS):
+            if not self._owed:
+                break
+            await asyncio.sleep(TICK_S)
+            self._pay()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    # What handlers and sessions ask.
+
+    def wall_us(self) -> int:
+        """Return microseconds since 1970."""
+        return time.time_ns() // NS_PER_US
+
+    def health(self) -> dict[str, Any]:
+        """Return the state of the server."""
+        return {
+            "status": "draining" if self.is_draining else "ok",
+            "seq": self.sequencer.seq,
+            "durable_seq": self.sequencer.durable_seq,
+            "uptime_s": seconds(time.monotonic_ns() - self._started_ns),
+            "sessions": len(self.lanes),
+            "connections": len(self._connections),
+        }
+
+    def metrics_text(self) -> bytes:
+        """Return the metrics in the text format of Prometheus."""
+        return self._metrics.text()
+
+    def _reading(self) -> Reading:
+        router = self.publisher.router
+        return Reading(
+            sessions=len(self.lanes),
+            connections=len(self._connections),
+            connections_accepted=self._accepted,
+            commands_durable=self.sequencer.durable_seq,
+            commands_sequenced=self.sequencer.seq,
+            events_routed=router.events_routed,
+            answers_sent=router.answers_sent,
+            batches=self.publisher.batches,
+            is_draining=self.is_draining,
+        )
+
+    # Inside.
+
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        if self.is_draining or len(self._connections) >= self.config.connections_max:
+            return web.Response(status=503, text="no connections are taken now")
+        config = self.config
+        connection = Connection(
+            self.sequencer.submit, config.backlog_bytes_max, config.close_timeout_ms, time.monotonic_ns
+        )
+        self._accepted += 1
+        session = Session(
+            self._venue,
+            connection.link,
+            number=self._accepted,
+            nonce=secrets.token_bytes(NONCE_BYTES),
+            address=request.remote or "",
+            now_ns=time.monotonic_ns(),
+        )
+        response = Upgrade(connection, session, config.user_timeout_ms)
+        self._connections.add(connection)
+        try:
+            await response.prepare(request)
+            await connection.gone
+        finally:
+            self._connections.discard(connection)
+        return response
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            now_ns = time.monotonic_ns()
+            for connection in list(self._connections):
+                connection.tick(now_ns)
+            self._owe(self.lanes.due(now_ns))
+
+    def _owe(self, records: bytes) -> None:
+        """Submit records that must not be lost, after any that found no room before."""
+        if records:
+            self._owed.append(records)
+        self._pay()
+
+    def _pay(self) -> None:
+        while self._owed and self.sequencer.submit(self._owed[0]):
+            self._owed.pop(0)

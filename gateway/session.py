@@ -1,0 +1,303 @@
+"""One client's session: what it says, and what it is answered. No sockets, no clocks, no awaiting.
+
+```
+hello --login accepted--> live --logout, error, silence--> closed
+```
+`receive` takes a message and the time, and returns the messages to reply with. What must end the connection is
+raised as WireError with the close code. Order messages of a live session never come here: `ext.link` takes them.
+"""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ext.link import Link
+
+from exchange.reasons import RejectReason
+from gateway.auth import ApiKey, KeyStore, LoginGuard
+from gateway.config import MESSAGE_BYTES_BEFORE_LOGIN_MAX, MESSAGE_BYTES_MAX, GatewayConfig
+from gateway.lanes import Lanes
+from gateway.protocol import (
+    EPOCH,
+    VERSION,
+    CancelOnDisconnect,
+    CloseCode,
+    Login,
+    Logout,
+    MessageType,
+    Ping,
+    Request,
+    RequestError,
+    Snapshot,
+    StatusQuery,
+    Subscribe,
+    Unsubscribe,
+    WireError,
+    malformed,
+    pack,
+    parse,
+)
+from gateway.publisher import Publisher
+from gateway.subscriptions import Subscriptions
+
+NS_PER_MS = 1_000_000
+US_PER_MS = 1_000
+PERMISSION_READ = 1
+PERMISSION_TRADE = 2
+BUCKET_ORDERS = 0
+BUCKET_CANCELS = 1
+
+
+class State(enum.Enum):
+    """Where a session is."""
+
+    HELLO = enum.auto()
+    LIVE = enum.auto()
+    CLOSED = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """What sessions share."""
+
+    config: GatewayConfig
+    keys: KeyStore
+    publisher: Publisher
+    lanes: Lanes
+    guard: LoginGuard
+    wall_us: Callable[[], int]  # Microseconds since 1970: what clients are told, and what logins are compared with.
+    account_number: Callable[[str], int | None]
+    last_ref: Callable[[int, int], int]  # Of (account, lane), as the engine has it.
+    durable_seq: Callable[[], int]
+    owe: Callable[[bytes], None]  # Submits command records, now or, where there is no room for them, soon.
+
+
+class Session:
+    """One client's session."""
+
+    def __init__(self, venue: Venue, link: Link, *, number: int, nonce: bytes, address: str, now_ns: int) -> None:
+        """`nonce` must be new for every session; `now_ns` is a clock that never goes back."""
+        self.venue = venue
+        self.link = link
+        self.number = number
+        self.nonce = nonce
+        self.address = address
+        self.state = State.HELLO
+        self.account = 0
+        self.lane = 0
+        self.cod = CancelOnDisconnect.OFF
+        self.grace_ns = 0
+        self.subscriptions = Subscriptions(venue.publisher, link)
+        self._begun_ns = now_ns
+        self._heartbeat_due_ns = now_ns
+        link.message_bytes_max = MESSAGE_BYTES_BEFORE_LOGIN_MAX
+
+    # What the connection calls.
+
+    def hello(self) -> bytes:
+        """Return the first message of every connection."""
+        return pack(
+            MessageType.HELLO,
+            list(VERSION),
+            EPOCH,
+            self.nonce,
+            self.venue.wall_us(),
+            self.venue.config.heartbeat_ms,
+            MESSAGE_BYTES_MAX,
+        )
+
+    def receive(self, message: bytes, is_text: bool, now_ns: int) -> list[bytes]:
+        """Take one message and return the replies.
+
+        Raises:
+            WireError: the connection must be closed.
+        """
+        if self.state is State.CLOSED:
+            return []
+        if is_text:
+            raise malformed("messages must be binary; a text form is not offered yet")
+        try:
+            request = parse(message)
+            if self.state is State.HELLO and not isinstance(request, Login | Ping):
+                raise RequestError(request.ref, RejectReason.UNKNOWN_TYPE)
+            return _HANDLERS[type(request)](self, request, now_ns)
+        except RequestError as error:
+            if self.state is State.HELLO:
+                raise _early(error) from error
+            return [self._refusal(error)]
+
+    def tick(self, now_ns: int) -> list[bytes]:
+        """Return what is due by now: heartbeats.
+
+        Raises:
+            WireError: the login is overdue, or the client has been silent for too long.
+        """
+        config = self.venue.config
+        if self.state is State.HELLO and now_ns - self._begun_ns >= config.login_timeout_ms * NS_PER_MS:
+            raise WireError("the login came too late", close_code=CloseCode.LOGIN_TIMEOUT)
+        if self.state is not State.LIVE:
+            return []
+        silent_ns = now_ns - self.link.seen_ns
+        if silent_ns >= config.heartbeat_ms * config.heartbeats_missed_max * NS_PER_MS:
+            raise WireError("the client was silent for too long", close_code=CloseCode.HEARTBEAT)
+        if now_ns < self._heartbeat_due_ns:
+            return []
+        self._heartbeat_due_ns = now_ns + config.heartbeat_ms * NS_PER_MS
+        return [self._heartbeat()]
+
+    def end(self, now_ns: int) -> None:
+        """The connection is over. Harmless when called again."""
+        self._leave(now_ns, orderly=False)
+
+    # What `Lanes` calls.
+
+    def supersede(self) -> None:
+        """Another session logged in on this one's lane."""
+        self._detach()
+        self.link.close(CloseCode.SUPERSEDED, "another session has logged in on this lane")
+
+    def last_ref(self) -> int:
+        """Highest ref this session has sent."""
+        return int(self.link.last_ref)
+
+    # Requests.
+
+    def _login(self, request: Login, now_ns: int) -> list[bytes]:
+        if self.state is not State.HELLO:
+            raise RequestError(request.ref, RejectReason.AUTH)
+        key = self._authenticate(request, now_ns)
+        account = self.venue.account_number(key.account)
+        if account is None:
+            raise self._login_failure(RejectReason.NO_ACCOUNT, now_ns)
+        self.account, self.lane = account, request.lane
+        self.cod, self.grace_ns = CancelOnDisconnect(request.cod), request.grace_ms * NS_PER_MS
+        lanes = self.venue.lanes
+        lanes.enter(self)
+        last_ref = max(self.venue.last_ref(account, self.lane), lanes.last_ref(account, self.lane))
+        self._go_live(key, last_ref)
+        self._heartbeat_due_ns = now_ns + self.venue.config.heartbeat_ms * NS_PER_MS
+        return [self._welcome(request.ref, key, last_ref)]
+
+    def _authenticate(self, request: Login, now_ns: int) -> ApiKey:
+        """Return the key of a login, or raise what ends the connection. Reasons are told only as codes."""
+        if self.venue.guard.is_refused(self.address, now_ns):
+            raise self._login_failure(RejectReason.RATE, now_ns, count=False)
+        key = self.venue.keys.verify(request.key, self.nonce, request.ts, request.sig)
+        if key is None:
+            raise self._login_failure(RejectReason.AUTH, now_ns)
+        if abs(request.ts - self.venue.wall_us()) > self.venue.config.login_clock_ms * US_PER_MS:
+            raise self._login_failure(RejectReason.CLOCK, now_ns)
+        return key
+
+    def _login_failure(self, reason: RejectReason, now_ns: int, *, count: bool = True) -> WireError:
+        if count:
+            self.venue.guard.note_failure(self.address, now_ns)
+        return WireError(f"{int(reason)} {reason.name}", close_code=CloseCode.AUTH)
+
+    def _go_live(self, key: ApiKey, last_ref: int) -> None:
+        self.state = State.LIVE
+        link = self.link
+        link.message_bytes_max = MESSAGE_BYTES_MAX
+        if not key.may_trade:
+            link.gate = int(RejectReason.SCOPE)
+        link.is_private = key.is_private
+        link.open(self.account, self.lane, last_ref, self.venue.lanes.rate(self.account))
+        if key.is_private:
+            self.venue.publisher.router.attach(link)
+
+    def _welcome(self, ref: int, key: ApiKey, last_ref: int) -> bytes:
+        config = self.venue.config
+        limits = [
+            [BUCKET_ORDERS, config.orders_per_s, config.burst_orders],
+            [BUCKET_CANCELS, 2 * config.orders_per_s, 2 * config.burst_orders],
+        ]
+        permissions = PERMISSION_READ * ("read" in key.scopes) | PERMISSION_TRADE * key.may_trade
+        publisher = self.venue.publisher
+        pseq, gseq = publisher.router.pseq(self.account), publisher.durable_seq
+        return pack(
+            MessageType.WELCOME, ref, self.number, self.account, self.lane, last_ref, pseq, gseq, limits, permissions
+        )
+
+    def _logout(self, request: Logout, now_ns: int) -> list[bytes]:
+        self._leave(now_ns, orderly=True, cancel=bool(request.cancel))
+        self.link.send(pack(MessageType.RESP, request.ref, 0, 0))
+        self.link.close(CloseCode.NORMAL, "logged out")
+        return []
+
+    def _ping(self, request: Ping, now_ns: int) -> list[bytes]:
+        return [pack(MessageType.PONG, request.ref, request.ts, self.venue.wall_us())]
+
+    def _subscribe(self, request: Subscribe, now_ns: int) -> list[bytes]:
+        board = self.venue.publisher.board
+        if not all(board.exists(handle) for handle in request.insts or ()):
+            raise RequestError(request.ref, RejectReason.NO_INSTRUMENT)
+        if len(self.subscriptions) >= self.venue.config.subscriptions_per_session_max:
+            raise RequestError(request.ref, RejectReason.OPEN_LIMIT)
+        sub_id, snapshots = self.subscriptions.add(request.chan, request.insts)
+        return [pack(MessageType.RESP, request.ref, 0, sub_id), *snapshots]
+
+    def _unsubscribe(self, request: Unsubscribe, now_ns: int) -> list[bytes]:
+        if not self.subscriptions.remove(request.sub_id):
+            raise RequestError(request.ref, RejectReason.MALFORMED)
+        return [pack(MessageType.RESP, request.ref, 0, request.sub_id)]
+
+    def _snapshot(self, request: Snapshot, now_ns: int) -> list[bytes]:
+        publisher = self.venue.publisher
+        if not publisher.board.exists(request.inst):
+            raise RequestError(request.ref, RejectReason.NO_INSTRUMENT)
+        answer = pack(MessageType.RESP, request.ref, 0, request.inst)
+        return [answer, *publisher.snapshot(request.chan, request.inst)]
+
+    def _status_query(self, request: StatusQuery, now_ns: int) -> list[bytes]:
+        """The engine answers a ref it has seen with the outcome it gave; a cancel of nothing asks it to."""
+        if not 0 < request.target_ref <= self.link.last_ref:
+            raise RequestError(request.ref, RejectReason.NO_ORDER, is_order=True)
+        if not self.link.ask_outcome(request.target_ref):
+            raise RequestError(request.ref, RejectReason.OVERLOAD, is_order=True)
+        return []
+
+    # Inside.
+
+    def _refusal(self, error: RequestError) -> bytes:
+        if error.is_order:
+            wall_us = self.venue.wall_us()
+            return pack(MessageType.REJECT, error.ref, int(error.reason), 0, wall_us, 0)
+        return pack(MessageType.RESP, error.ref, int(error.reason), 0)
+
+    def _heartbeat(self) -> bytes:
+        publisher = self.venue.publisher
+        pseq = publisher.router.pseq(self.account)
+        wall_us, durable_seq = self.venue.wall_us(), self.venue.durable_seq()
+        return pack(MessageType.HEARTBEAT, wall_us, publisher.durable_seq, pseq, durable_seq)
+
+    def _leave(self, now_ns: int, *, orderly: bool, cancel: bool = False) -> None:
+        was_live = self.state is State.LIVE
+        self._detach()
+        if was_live:
+            self.venue.owe(self.venue.lanes.leave(self, now_ns, orderly=orderly, cancel=cancel))
+
+    def _detach(self) -> None:
+        """Send nothing more to this session."""
+        if self.state is State.LIVE:
+            self.venue.publisher.router.detach(self.link)
+            self.subscriptions.clear()
+        self.state = State.CLOSED
+
+
+def _early(error: RequestError) -> WireError:
+    """Return what ends a connection whose first request is not a login."""
+    if error.reason is RejectReason.UNKNOWN_TYPE:
+        return WireError("the first request must be a login", close_code=CloseCode.AUTH)
+    return malformed("the first request must be a well-formed login")
+
+
+_HANDLERS: dict[type[Request], Callable[[Session, Any, int], list[bytes]]] = {
+    Login: Session._login,
+    Logout: Session._logout,
+    Ping: Session._ping,
+    Subscribe: Session._subscribe,
+    Unsubscribe: Session._unsubscribe,
+    Snapshot: Session._snapshot,
+    StatusQuery: Session._status_query,
+}
