@@ -64,12 +64,10 @@ def batches(records: np.ndarray, size: int) -> list[bytes]:
 def apply_all(core: Core, parts: list[bytes]) -> tuple[float, int]:
     """Seconds and number of events."""
     events = 0
-    begin, run = core.begin, core.run
+    apply = core.apply
     start = time.perf_counter()
     for part in parts:
-        begin(1)
-        run(part)
-        events += core.event_count
+        events += apply(part, 1)
     return time.perf_counter() - start, events
 
 

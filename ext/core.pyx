@@ -11,17 +11,21 @@ from libc.string cimport memset
 
 from ext.book cimport books_close, books_open, next_level, open_book, retire_level, slot_of
 from ext.dump cimport dump_state
-from ext.idmap cimport map_close, map_find, map_open, ref_hash, refs_open
+from ext.idmap cimport map_close, map_find, map_open, refs_open
 from ext.lanes cimport answer_again, find_lane, find_or_add_lane
 from ext.orders cimport R_BALANCE, R_MALFORMED, R_NO_ACCOUNT, R_OPEN_LIMIT, R_STALE_REF, R_UNKNOWN_TYPE, cancel, place, replace
+from ext.prefetch cimport (
+    PREFETCH_FAR, PREFETCH_LAST, PREFETCH_MIDDLE, PREFETCH_NEAR, prefetch_indexes, prefetch_levels, prefetch_paths,
+    prefetch_targets,
+)
 from ext.quotes cimport continues_quote, leg_of, quote
 from ext.risk cimport evaluate
-from ext.state cimport BROKEN_MONEY, emit, emit_answer, move, prefetch
+from ext.state cimport BROKEN_MONEY, emit, emit_answer, move
 from ext.sweeps cimport mass_cancel, pass_time, session_lost
 from ext.types cimport (
     C_CANCEL, C_CANCEL_REF, C_DEPOSIT, C_MASS_CANCEL, C_PLACE, C_QUOTE, C_RARE_FIRST, C_REPLACE, C_REPLACE_REF,
     C_SESSION_LOST, C_TIME, C_WITHDRAW, E_ACCOUNT, E_ACK, E_LEVEL, E_REJECT, MONEY_MAX, NIL, V_SELL, Account, Command,
-    Event, Instrument, Lane, Level, Order, Position, int32_t, int64_t, uint8_t, uint32_t, uint64_t, wide_t, Terms,
+    Event, Instrument, Lane, Level, Position, int32_t, int64_t, uint8_t, uint32_t, uint64_t, wide_t,
 )
 
 
@@ -35,9 +39,6 @@ cdef enum:
     FILLS_CHUNK = 1024          # Fills are settled in chunks that stay in the cache.
     LANES_MAX = 1 << 22
     POSITIONS_MAX = 1 << 24
-    PREFETCH_FAR = 12           # Records ahead at which the index, then the order, then its neighbours are fetched.
-    PREFETCH_MIDDLE = 8
-    PREFETCH_NEAR = 4
 
 cdef int64_t TRANSFER_MAX_MICROS = ((<int64_t>1) << 53) - 1
 
@@ -163,56 +164,6 @@ cdef void apply_command(State *self, const Command *command) noexcept nogil:
     self.command += 1
 
 
-# --- Prefetching -----------------------------------------------------------------------------------------------------
-
-cdef inline uint64_t *index_place(State *self, const Command *command) noexcept nogil:
-    """Where the ref index would look for the command's target, or for the place of its new order."""
-    cdef uint32_t lane = find_lane(self, command.account, command.lane)
-    cdef uint64_t ref = command.ref if command.type == C_PLACE else command.target
-    return &self.refs.places[ref_hash(&self.refs, lane, ref) & self.refs.mask]
-
-
-cdef inline uint32_t likely_slot(State *self, const Command *command) noexcept nogil:
-    """The order a command will probably touch; a wrong guess costs nothing but a cache line."""
-    cdef uint32_t slot
-    if command.type == C_CANCEL or command.type == C_REPLACE:
-        slot = <uint32_t>(command.target & 0xFFFFFFF)
-    elif command.type == C_CANCEL_REF or command.type == C_REPLACE_REF:
-        slot = <uint32_t>index_place(self, command)[0]
-    else:
-        return NIL
-    return slot if slot < self.books.orders_used else NIL
-
-
-cdef inline void prefetch_index(State *self, const Command *command) noexcept nogil:
-    if command.type == C_CANCEL_REF or command.type == C_REPLACE_REF or command.type == C_PLACE:
-        prefetch(index_place(self, command))
-
-
-cdef inline void prefetch_order(State *self, const Command *command) noexcept nogil:
-    cdef uint32_t slot = likely_slot(self, command)
-    if slot != NIL:
-        prefetch(&self.books.orders[slot])
-        prefetch(&self.books.terms[slot])
-
-
-cdef inline void prefetch_neighbours(State *self, const Command *command) noexcept nogil:
-    cdef uint32_t slot = likely_slot(self, command)
-    cdef Order *order
-    cdef Terms *terms
-    if slot == NIL:
-        return
-    order = &self.books.orders[slot]
-    terms = &self.books.terms[slot]
-    prefetch(&self.books.orders[order.prev & 0xFFFFFFF])        # NIL gives an address nobody reads.
-    prefetch(&self.books.orders[order.next & 0xFFFFFFF])
-    prefetch(&self.books.terms[terms.mine_prev & 0xFFFFFFF])
-    prefetch(&self.books.terms[terms.mine_next & 0xFFFFFFF])
-    prefetch(&self.books.levels[order.level & 0xFFFFFFF])
-    if command.type == C_CANCEL:
-        prefetch(&self.refs.places[ref_hash(&self.refs, terms.lane, terms.ref) & self.refs.mask])
-
-
 cdef size_t apply_records(State *self, const char *data, size_t offset, size_t size) noexcept nogil:
     """Apply records until the end or the first rare one; returns the offset reached."""
     cdef const Command *command
@@ -223,9 +174,10 @@ cdef size_t apply_records(State *self, const char *data, size_t offset, size_t s
             break
         ahead = offset + PREFETCH_FAR * RECORD_BYTES
         if ahead < size:                    # Records are nearly always one row; a payload row guesses wrong at worst.
-            prefetch_index(self, <const Command *>(data + ahead))
-            prefetch_order(self, <const Command *>(data + offset + PREFETCH_MIDDLE * RECORD_BYTES))
-            prefetch_neighbours(self, <const Command *>(data + offset + PREFETCH_NEAR * RECORD_BYTES))
+            prefetch_indexes(self, <const Command *>(data + ahead))
+            prefetch_targets(self, <const Command *>(data + offset + PREFETCH_MIDDLE * RECORD_BYTES))
+            prefetch_paths(self, <const Command *>(data + offset + PREFETCH_NEAR * RECORD_BYTES))
+            prefetch_levels(self, <const Command *>(data + offset + PREFETCH_LAST * RECORD_BYTES))
         apply_command(self, command)
         offset += command.length
     return offset
@@ -319,20 +271,21 @@ cdef class Core:
         """Limit of instruments."""
         return self.state.instruments_max
 
-    def begin(self, int64_t ts_ns):
+    cpdef int begin(self, int64_t ts_ns) except -1:
         """Start a batch: forget the last one's events. ValueError when time would go back (ENG-002)."""
         if ts_ns < self.state.now_ns:
             raise ValueError(f"ts_ns must not be before {self.state.now_ns}, was {ts_ns}")
         self.state.now_ns = ts_ns
         self.state.event_count = 0
         self.state.command = 0
+        return 0
 
     cdef int check(self) except -1:
         if self.state.broken:
             raise AssertionError("the core ran out of " + ("money range" if self.state.broken == BROKEN_MONEY else "memory"))
         return 0
 
-    def run(self, bytes records not None, size_t offset=0):
+    cpdef size_t run(self, bytes records, size_t offset=0) except? 0:
         """Apply records from a byte offset up to the end or the first rare one; returns the offset reached."""
         cdef const char *data = PyBytes_AS_STRING(records)
         cdef size_t size = PyBytes_GET_SIZE(records)
@@ -345,6 +298,13 @@ cdef class Core:
                 offset = apply_records(&self.state, data, offset, size)
         self.check()
         return offset
+
+    def apply(self, bytes records not None, int64_t ts_ns):
+        """`begin` and `run` in one call, for a batch without rare records; returns the number of events."""
+        self.begin(ts_ns)
+        if self.run(records, 0) != <size_t>PyBytes_GET_SIZE(records):
+            raise ValueError("records with a payload must go through the engine")
+        return self.state.event_count
 
     def begin_rare(self):
         """Take the next sequence number for a record that the engine handles itself."""

@@ -10,9 +10,13 @@ from libc.string cimport memset
 from ext.types cimport NIL, Terms
 
 
+cdef struct Pair:
+    uint64_t key                # 0 is an empty place; keys are stored plus one.
+    uint64_t value
+
+
 cdef struct Map:
-    uint64_t *keys              # 0 is an empty place; keys are stored plus one.
-    uint32_t *values
+    Pair *pairs
     uint64_t mask
     uint64_t used
 
@@ -36,24 +40,27 @@ cdef inline uint64_t mix(uint64_t key) noexcept nogil:
 
 
 cdef inline int map_open(Map *self, uint64_t capacity) noexcept nogil:
-    self.keys = <uint64_t *>calloc(capacity, sizeof(uint64_t))
-    self.values = <uint32_t *>malloc(capacity * sizeof(uint32_t))
+    self.pairs = <Pair *>calloc(capacity, sizeof(Pair))
     self.mask = capacity - 1
     self.used = 0
-    return self.keys != NULL and self.values != NULL
+    return self.pairs != NULL
 
 
 cdef inline void map_close(Map *self) noexcept nogil:
-    free(self.keys)
-    free(self.values)
+    free(self.pairs)
+
+
+cdef inline const Pair *map_place(Map *self, uint64_t key) noexcept nogil:
+    """Where a search for `key` begins."""
+    return &self.pairs[mix(key) & self.mask]
 
 
 cdef inline uint32_t map_find(Map *self, uint64_t key) noexcept nogil:
     """The value of `key`, or NIL."""
     cdef uint64_t place = mix(key) & self.mask
-    while self.keys[place] != 0:
-        if self.keys[place] == key + 1:
-            return self.values[place]
+    while self.pairs[place].key != 0:
+        if self.pairs[place].key == key + 1:
+            return <uint32_t>self.pairs[place].value
         place = (place + 1) & self.mask
     return NIL
 
@@ -65,16 +72,17 @@ cdef inline int map_add(Map *self, uint64_t key, uint32_t value) noexcept nogil:
     if self.used * 2 > self.mask:
         old = self[0]
         if not map_open(self, (old.mask + 1) * 2):
+            self[0] = old
             return 0
         for place in range(old.mask + 1):
-            if old.keys[place] != 0:
-                map_add(self, old.keys[place] - 1, old.values[place])
+            if old.pairs[place].key != 0:
+                map_add(self, old.pairs[place].key - 1, <uint32_t>old.pairs[place].value)
         map_close(&old)
     place = mix(key) & self.mask
-    while self.keys[place] != 0:
+    while self.pairs[place].key != 0:
         place = (place + 1) & self.mask
-    self.keys[place] = key + 1
-    self.values[place] = value
+    self.pairs[place].key = key + 1
+    self.pairs[place].value = value
     self.used += 1
     return 1
 

@@ -34,7 +34,7 @@ Examples:
 \b
 Exit codes:
   0   done
-  1   a recorded state hash does not match, or refused by the venue's rules
+  1   a noted state hash does not match
   2   wrong usage
   65  the journal or an input file is damaged; the place is told
   66  there is no such journal or file

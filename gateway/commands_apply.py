@@ -1,5 +1,6 @@
 """`hourglass apply`: JSON lines in, the events they cause out."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -57,7 +58,7 @@ def apply(file: BinaryIO, reference: bool) -> None:
       {"t":"list_window","product":"H100","start":14}
       {"t":"place","account":"ann","ref":1,"product":"H100","fabric":"f1","start":14,"side":"sell","px":200,"qty":8}
       END
-    """
-    output = click.get_text_stream("stdout")
+    """  # noqa: D301
+    output = sys.stdout
     for line in run_lines(new_engine(reference), file):
         output.write(encode(line) + "\n")

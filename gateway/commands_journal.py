@@ -1,5 +1,6 @@
 """`hourglass journal`: the commands in a journal, for people or as JSON lines."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,8 +92,8 @@ def journal(directory: Path, first: int, last: int | None, as_json: bool, accoun
       hourglass journal ./journal --from 100 --to 120
       hourglass journal ./journal --account ann --json
       hourglass journal ./journal --json | hourglass apply -
-    """
-    output = click.get_text_stream("stdout")
+    """  # noqa: D301
+    output = sys.stdout
     if not as_json:
         output.write(f"{'seq':>10}  {'time (UTC)':<30}  {'command':<12} {'account':<12} fields\n")
     for line in command_lines(directory, first, last, account):

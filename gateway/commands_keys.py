@@ -49,7 +49,7 @@ def new(account: str, scopes: tuple[str, ...], path: Path) -> None:
     \b
     Example:
       hourglass keys new ann --keys keys.json
-    """
+    """  # noqa: D301
     from gateway.auth import SCOPES, KeyFileError, generate_key
 
     store = load_keys(path, missing_is_empty=True)

@@ -20,7 +20,7 @@ NS_PER_SECOND = 1_000_000_000
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A sequence number, or a UTC time such as 2026-11-24T14:00 as nanoseconds."""
 
     name = "SEQ|TIME"
@@ -77,7 +77,7 @@ def replay(
       hourglass replay ./journal --verify
       hourglass replay ./journal --until 120000
       hourglass replay ./journal --until 2026-11-24T14:00 --json
-    """
+    """  # noqa: D301
     until_seq, until_ns = until or (None, None)
     engine = new_engine(reference)
     total = sum(int(frames["count"].sum()) for frames, _ in Reader(directory).arrays())

@@ -31,7 +31,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc,unused-ignore]
 
     def show(self, file: object = None) -> None:
         """Write the line to stderr."""

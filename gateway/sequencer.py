@@ -23,6 +23,7 @@ from gateway.journal.log import Log
 
 TICK_MS = 100
 BATCH_BYTES_MAX = 256 * 1024
+SUBMIT_BYTES_MAX = 4 * 1024 * 1024
 BACKLOG_COMMANDS_MAX = 65_536
 HASH_COMMANDS = 65_536
 HASH_INTERVAL_NS = 1_000_000_000
@@ -70,7 +71,7 @@ class Sequencer:
         publisher: called in order of sequence, never before the batch is durable.
         clock_ns: nanoseconds since 1970; a clock that goes back is held, never followed (SEQ-002).
         tick_ms: how often a TIME command is sequenced.
-        batch_bytes_max: most bytes of one batch, and of one `submit`.
+        batch_bytes_max: most bytes that are gathered into one batch; a larger `submit` is a batch of its own.
         backlog_commands_max: most commands that wait for their batch.
         hash_commands: a state hash is noted after this many commands, but not twice within ``hash_interval_ns``.
         on_failure: called once with what ended the sequencer.
@@ -113,7 +114,7 @@ class Sequencer:
         self._is_open = False
         self._hashed_seq = engine.seq
         self._hashed_ns = 0
-        self._quiet: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._tick_handle: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -143,14 +144,13 @@ class Sequencer:
         """Queue one or more whole command records; False, and nothing queued, when overloaded or stopped (SEQ-005).
 
         Raises:
-            RecordError: the lengths do not add up, or it is more than ``batch_bytes_max`` (SEQ-004).
+            RecordError: the lengths do not add up, or it is more than SUBMIT_BYTES_MAX (SEQ-004).
 
         """
         count = count_records(records)
-        if count < 1 or len(records) > self._batch_bytes_max:
+        if count < 1 or len(records) > SUBMIT_BYTES_MAX:
             raise RecordError(
-                f"records must be 1 or more whole ones in at most {self._batch_bytes_max} bytes, "
-                f"was {len(records)} bytes"
+                f"records must be 1 or more whole ones in at most {SUBMIT_BYTES_MAX} bytes, was {len(records)} bytes"
             )
         if not self._is_open or self.backlog + count > self._backlog_commands_max:
             return False
@@ -160,14 +160,19 @@ class Sequencer:
     async def stop(self) -> None:
         """Take nothing more, finish what was taken, note the state hash, and return when all is durable."""
         self._close()
-        while self.failure is None and (self._pending or self._flying):
-            self._schedule_turn()
-            await self._next_quiet()
+        await self.settle()
         if self.failure is None and self._engine.seq != self._hashed_seq:
             self._note_hash(self._log.last_ts_ns)
         while self.failure is None and not self._all_is_durable():
             await self._next_quiet()
         self._detach()
+
+    async def settle(self) -> None:
+        """Return when nothing that was taken is left to be journalled, or the sequencer has failed."""
+        while self.failure is None and (self._pending or self._flying):
+            if self._flying is None:
+                self._schedule_turn()
+            await self._next_quiet()
 
     def _queue(self, records: bytes, count: int) -> None:
         self._pending.append(records)
@@ -198,8 +203,8 @@ class Sequencer:
         if finished is not None and self._log.durable_seq >= finished[0].first_seq + finished[0].count - 1:
             self._flying = None
             self._advance(finished)
-        if self._flying is None and self._quiet is not None and not self._quiet.done():
-            self._quiet.set_result(None)
+        if self._flying is None and self._waiting:
+            self._wake()
 
     def _advance(self, finished: tuple[_Batch, bytes] | None) -> None:
         """Start the next flush, tell the finished batch while it is under way, then apply the new one."""
@@ -224,13 +229,13 @@ class Sequencer:
         return batch
 
     def _take(self) -> bytes:
-        """Remove and return what fits one batch, in order of arrival."""
+        """Remove and return what fits one batch, in order of arrival; at least one submission."""
         pending = self._pending
         if self._pending_bytes <= self._batch_bytes_max:
             self._pending, self._pending_bytes, self._time_is_pending = [], 0, False
             return b"".join(pending)
-        size = taken = 0
-        while size + len(pending[taken]) <= self._batch_bytes_max:
+        size, taken = len(pending[0]), 1
+        while taken < len(pending) and size + len(pending[taken]) <= self._batch_bytes_max:
             size += len(pending[taken])
             taken += 1
         self._pending = pending[taken:]
@@ -265,9 +270,17 @@ class Sequencer:
             return True
 
     async def _next_quiet(self) -> None:
+        """Wait until no batch is in flight, or the sequencer has failed."""
         assert self._loop is not None
-        self._quiet = self._loop.create_future()
-        await self._quiet
+        future = self._loop.create_future()
+        self._waiting.append(future)
+        await future
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     def _close(self) -> None:
         self._is_open = False
@@ -285,7 +298,6 @@ class Sequencer:
         self.failure = error
         self._close()
         self._detach()
-        if self._quiet is not None and not self._quiet.done():
-            self._quiet.set_result(None)
+        self._wake()
         if self._on_failure is not None:
             self._on_failure(error)

@@ -1,6 +1,7 @@
 """Reads a journal frame by frame and checks every byte of it. Never changes a file."""
 
 import mmap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ FIRST_FRAME_REASONS = {
     Stop.ZERO: "the segment header is missing",
     Stop.SEQUENCE: "a segment before this one is missing",
 }
+
+# A reader may meet a frame that the writer is about to write: it looks twice before it calls that damage.
+UNSETTLED_CHANCES = 2
+UNSETTLED_S = 0.02
 
 _COLUMNS = ("offset", "first_seq", "ts_ns", "magic", "count", "body_bytes")
 _BATCH = int(Magic.BATCH)
@@ -77,8 +82,8 @@ class Reader:
     def _indexes(self, path: Path, *, is_last: bool) -> Iterator[tuple[np.ndarray, memoryview]]:
         data, offset = self._open(path)
         view = memoryview(data)
-        stop = 0
-        while stop == 0:
+        chances = UNSETTLED_CHANCES if is_last else 1
+        while self.tail is None or self.tail.segment != path:
             index, offset, stop = self.verifier.scan(data, offset)
             frames = np.frombuffer(index, FRAME)
             if (frames["magic"] == _SEGMENT).any():
@@ -86,7 +91,21 @@ class Reader:
                 raise JournalDamaged(path, at, "a segment header stands in the middle of a segment")
             if len(frames):
                 yield frames, view
-        self.tail = judge(path, data, offset, stop, self.verifier, is_last=is_last)
+            if stop != Stop.MORE:
+                chances -= 1
+                self.tail = self._judge(path, data, offset, stop, is_last=is_last, is_final=chances == 0)
+
+    def _judge(
+        self, path: Path, data: mmap.mmap, offset: int, stop: int, *, is_last: bool, is_final: bool
+    ) -> Tail | None:
+        """Judge a stop; None to look again, because a writer may be in the middle of the frame that was looked at."""
+        try:
+            return judge(path, data, offset, stop, self.verifier, is_last=is_last)
+        except JournalDamaged:
+            if is_final:
+                raise
+            time.sleep(UNSETTLED_S)
+            return None
 
     def _open(self, path: Path) -> tuple[mmap.mmap, int]:
         """Map a segment and check its first frame; returns the offset of the second."""

@@ -54,7 +54,7 @@ def judge(segment: Path, data: mmap, offset: int, stop: int, verifier: Verifier,
 
 
 def _may_be_trimmed(data: mmap, offset: int, stop: int, verifier: Verifier) -> bool:
-    """Whether what lies at ``offset`` can be a write that was never acknowledged (JRN-011, JRN-013)."""
+    """Whether what lies at ``offset`` can be a write that was never acknowledged (JRN-010, JRN-012)."""
     if offset == 0 or later_proof(data, offset, verifier.next_seq, verifier.salt) >= 0:
         return False
     return stop == Stop.ZERO or (stop == Stop.BODY and frame_is_torn(data, offset, verifier.block_bytes))

@@ -1,0 +1,64 @@
+"""What can go wrong for a client.
+
+HourglassError
+ +-- ConnectionClosed     the connection is over; carries the close code
+ |    +-- LoginRefused    it ended because the login was not accepted
+ +-- RequestRefused       a subscription or other request was refused
+ |    +-- OrderRejected   an order message was refused
+ +-- EventsOverrun        events were not read fast enough
+"""
+
+from exchange.reasons import REJECT_TEXT, RejectReason
+
+
+class HourglassError(Exception):
+    """Base of all errors of the client."""
+
+
+class ConnectionClosed(HourglassError, ConnectionError):
+    """The connection is over; whether orders in flight were taken in shows after the next login."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"the connection was closed with code {code}: {reason or 'no reason given'}")
+        self.code = code
+        self.reason = reason
+
+
+class LoginRefused(ConnectionClosed):
+    """Key, signature, clock or account were not accepted."""
+
+
+class RequestRefused(HourglassError):
+    """A request was answered with a reason why not."""
+
+    def __init__(self, reason: RejectReason | int, arg: int = 0) -> None:
+        known = reason if isinstance(reason, RejectReason) else None
+        super().__init__(f"{known.name}: {REJECT_TEXT.get(known, '')}" if known else f"reason {int(reason)}")
+        self.reason = reason
+        self.arg = arg
+
+    @property
+    def name(self) -> str:
+        """Name of the reason, such as ``MARGIN``."""
+        return self.reason.name if isinstance(self.reason, RejectReason) else str(self.reason)
+
+    @property
+    def text(self) -> str:
+        """The reason in words."""
+        return REJECT_TEXT.get(self.reason, "") if isinstance(self.reason, RejectReason) else ""
+
+
+class OrderRejected(RequestRefused):
+    """An order message was refused; `arg` is the instrument, or for RATE the microseconds to wait."""
+
+
+class EventsOverrun(HourglassError):
+    """More events waited for their reader than it allowed."""
+
+
+def reason_of(number: int) -> RejectReason | int:
+    """Return the reason of a number; one this client does not know stays a number."""
+    try:
+        return RejectReason(number)
+    except ValueError:
+        return number

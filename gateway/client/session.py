@@ -1,0 +1,387 @@
+"""The client: `connect` gives a session, a session gives orders, events and books.
+
+```python
+async with connect("ws://127.0.0.1:8080/ws/v1", "id:secret") as session:
+    order = await session.buy("H100-SXM.IB400.cuda12.T1.use1-f03@2026-11-24T14", lots=2, price="2.45")
+    async for event in session.events():
+        ...
+```
+"""
+
+import asyncio
+import contextlib
+import itertools
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from exchange.records import Side
+from gateway.auth import ApiKey
+from gateway.client.book import Book
+from gateway.client.entry import Batch, BatchSender, OrderEntry, Pending, QuoteLeg
+from gateway.client.errors import ConnectionClosed, EventsOverrun, RequestRefused, reason_of
+from gateway.client.events import Ack, BookDelta, BookSnapshot, Done, Event, Fill, Reject, Replaced, event_of
+from gateway.client.instruments import Instruments
+from gateway.client.orders import Order
+from gateway.client.wire import Welcome, Wire, open_wire
+from gateway.protocol import CancelOnDisconnect, Channel, CloseCode, MessageType
+
+PRIVATE_EVENTS = (Ack, Reject, Fill, Done, Replaced)
+EVENTS_WAITING_MAX = 100_000
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    url: str, key: ApiKey | str, *, lane: int = 0, cod: str = "off", grace_ms: int = 0
+) -> "AsyncIterator[Session]":
+    """Connect, log in, fetch the instruments, and log out at the end.
+
+    Args:
+        url: of the WebSocket, such as ``ws://127.0.0.1:8080/ws/v1``.
+        key: an ApiKey or ``id:secret``.
+        lane: 0 to 255; one session at a time holds a lane, and each lane counts its own refs.
+        cod: what happens to the lane's orders when the connection is lost: ``off``, ``lane`` (all of them) or
+            ``flagged`` (those placed with `cancel_on_disconnect`).
+        grace_ms: how long the server waits for a new login on the lane first, at most 60,000.
+
+    Raises:
+        LoginRefused: the server did not accept the login.
+        OSError: there is no connection.
+    """
+    mode = CancelOnDisconnect[cod.upper()]
+    async with open_wire(url, key, lane=lane, cod=mode, grace_ms=grace_ms) as (wire, welcome):
+        session = Session(wire, welcome)
+        runner = asyncio.create_task(session.run())
+        try:
+            await session.begin()
+            yield session
+            with contextlib.suppress(ConnectionClosed):
+                await session.logout()
+        finally:
+            runner.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await runner
+            session.end(ConnectionClosed(CloseCode.NORMAL, "the session was left"))
+
+
+class Session(OrderEntry, BatchSender):
+    """One logged-in session. Not for use from other threads than its loop's."""
+
+    def __init__(self, wire: Wire, welcome: Welcome) -> None:
+        self.welcome = welcome
+        self.instruments = Instruments()
+        self.pseq = welcome.pseq  # Of the last private message.
+        self.books: dict[int, Book] = {}
+        self._wire = wire
+        self._refs = itertools.count(welcome.last_ref + 1)
+        self._request_ids = itertools.count(1)
+        self._requests: dict[int, asyncio.Future[int]] = {}
+        self._pending: dict[int, Pending] = {}
+        self._batches: dict[int, asyncio.Future[int]] = {}
+        self._orders: dict[int, Order] = {}
+        self._readers: list[EventReader] = []
+
+    # Orders. The `..._nowait` methods of OrderEntry send without waiting for the answer.
+
+    async def buy(self, symbol: str | int, **terms: Any) -> Order:
+        """Place a buy order and wait for the answer; `terms` as in `place_nowait`.
+
+        Raises:
+            OrderRejected: the order was refused.
+            ConnectionClosed: the connection ended before the answer.
+        """
+        return await self.place_nowait(symbol, Side.BUY, **terms).accepted()
+
+    async def sell(self, symbol: str | int, **terms: Any) -> Order:
+        """Place a sell order and wait for the answer, as `buy`."""
+        return await self.place_nowait(symbol, Side.SELL, **terms).accepted()
+
+    async def cancel(self, order: Order | int) -> Ack:
+        """Cancel an order, or an oid.
+
+        Raises:
+            OrderRejected: there is no such live order.
+            ConnectionClosed: the connection ended before the answer.
+        """
+        return await self.cancel_nowait(order)
+
+    async def replace(self, order: Order, **terms: Any) -> Ack:
+        """Give an order new terms, as `replace_nowait`; `lots` is the new total, filled part included.
+
+        Raises:
+            OrderRejected: the order stays as it was, or there is none.
+            ConnectionClosed: the connection ended before the answer.
+        """
+        return await self.replace_nowait(order, **terms)
+
+    async def mass_cancel(self, **filters: Any) -> Ack:
+        """Cancel all orders of the account that pass every filter given, as `mass_cancel_nowait`."""
+        return await self.mass_cancel_nowait(**filters)
+
+    async def quote(self, legs: Sequence[QuoteLeg], *, quote_set: int = 0, post_only: bool = False) -> Ack:
+        """Quote both sides of up to 64 instruments; wait for the answer to the first leg.
+
+        Raises:
+            OrderRejected: the first leg was refused. Other legs' refusals come as Reject events.
+            ConnectionClosed: the connection ended before the answer.
+        """
+        return await self.quote_nowait(legs, quote_set=quote_set, post_only=post_only)
+
+    def batch(self) -> Batch:
+        """Return an empty batch to collect order messages in."""
+        return Batch(self)
+
+    # What is heard.
+
+    def events(self, *kinds: type[Event]) -> "EventReader":
+        """Return an iterator over events from now on; without `kinds`, over all private ones."""
+        reader = EventReader(kinds or PRIVATE_EVENTS, self._readers)
+        if self._wire.closed is not None:
+            reader.end(self._wire.closed)
+        return reader
+
+    async def subscribe_book(self, symbol: str | int) -> Book:
+        """Return the book of an instrument, kept in step until the session ends."""
+        info = self.instruments.find(symbol)
+        if info.inst not in self.books:
+            self.books[info.inst] = Book(info)
+            await self.subscribe(Channel.L2, [info.inst])
+            await self.ping()  # The snapshot comes between the two answers.
+        return self.books[info.inst]
+
+    async def subscribe(self, channel: Channel, symbols: Sequence[str | int] | None = None) -> int:
+        """Subscribe to instruments, or to all and those to come; return the subscription's number.
+
+        Raises:
+            RequestRefused: the server does not serve it.
+        """
+        handles = None if symbols is None else [self.instruments.find(symbol).inst for symbol in symbols]
+        return await self._request(MessageType.SUBSCRIBE, int(channel), handles)
+
+    async def unsubscribe(self, sub_id: int) -> None:
+        """End a subscription."""
+        await self._request(MessageType.UNSUBSCRIBE, sub_id)
+
+    async def ping(self) -> int:
+        """Ask the server for its time, in microseconds."""
+        return await self._request(MessageType.PING, 0)
+
+    async def logout(self, *, cancel: bool = False) -> None:
+        """End the session in order, `cancel` with all orders of the lane."""
+        await self._request(MessageType.LOGOUT, int(cancel))
+
+    # What OrderEntry and Batch need.
+
+    def next_ref(self) -> int:
+        """Take the next reference of the lane."""
+        return next(self._refs)
+
+    def enter(self, message: tuple[Any, ...], pending: Pending) -> None:
+        """Send an order message."""
+        self._wire.send(*message)
+        self._pending[message[1]] = pending
+
+    async def send_batch(self, entered: list[tuple[tuple[Any, ...], Pending]]) -> None:
+        """Send collected messages in one frame and wait until they were taken in."""
+        ref = self.next_ref()
+        taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._wire.send(MessageType.BATCH, ref, 0, [message for message, _ in entered])
+        self._batches[ref] = taken
+        for message, pending in entered:
+            self._pending[message[1]] = pending
+        try:
+            await taken
+        except Exception:
+            for message, _ in entered:
+                self._pending.pop(message[1], None)
+            raise
+        finally:
+            self._batches.pop(ref, None)
+
+    # The connection.
+
+    async def begin(self) -> None:
+        """Fetch the instruments, and hear of new ones from now on."""
+        await self.subscribe(Channel.INSTRUMENTS)
+        await self.ping()
+
+    async def run(self) -> None:
+        """Read until the connection ends."""
+        self.end(await self._wire.run(self._take))
+
+    def end(self, ending: ConnectionClosed) -> None:
+        """Tell everyone who waits that the connection is over."""
+        self._wire.closed = self._wire.closed or ending
+        waiting = [*self._requests.values(), *self._batches.values()]
+        waiting += [pending.answer for pending in self._pending.values()]  # type: ignore[misc]
+        waiting += [order.ended for order in self._orders.values()]  # type: ignore[misc]
+        waiting += [pending.order.ended for pending in self._pending.values() if pending.order]  # type: ignore[misc]
+        for future in waiting:
+            fail(future, ending)
+        for reader in list(self._readers):
+            reader.end(ending)
+
+    async def _request(self, kind: MessageType, *fields: Any) -> int:
+        number = next(self._request_ids)
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._wire.send(kind, number, *fields)
+        self._requests[number] = answer
+        try:
+            return await answer
+        finally:
+            self._requests.pop(number, None)
+
+    def _take(self, message: list[Any]) -> None:
+        """Act on one message. Types this client does not know are passed over."""
+        kind = message[0]
+        if kind == MessageType.INSTRUMENT:
+            self.instruments.take(message)
+        elif kind == MessageType.RESP:
+            self._on_resp(*message[1:4])
+        elif kind == MessageType.PONG:
+            self._on_resp(message[1], 0, message[3])
+        elif kind == MessageType.BATCH_ACK and message[1] in self._batches:
+            succeed(self._batches[message[1]], message[2])
+        else:
+            event = event_of(message)
+            if event is not None:
+                self._on_event(event)
+
+    def _on_resp(self, ref: int, code: int, arg: int) -> None:
+        request = self._requests.get(ref)
+        if request is None:
+            return
+        if code:
+            fail(request, RequestRefused(reason_of(code), arg))
+        else:
+            succeed(request, arg)
+
+    def _on_event(self, event: Event) -> None:
+        handler = _HANDLERS.get(type(event))
+        if handler is not None:
+            handler(self, event)
+        for reader in list(self._readers):
+            reader.offer(event)
+
+    def _on_ack(self, ack: Ack) -> None:
+        pending = self._pending.pop(ack.ref, None)
+        if pending is None:
+            return
+        if pending.order is not None:
+            pending.order.on_ack(ack)
+            self._orders[ack.oid] = pending.order
+        succeed(pending.answer, ack)
+
+    def _on_reject(self, reject: Reject) -> None:
+        if reject.ref in self._batches:
+            fail(self._batches[reject.ref], reject.error())
+            return
+        pending = self._pending.pop(reject.ref, None)
+        if pending is None:
+            return
+        if pending.order is not None:
+            pending.order.on_reject(reject)
+        fail(pending.answer, reject.error())
+
+    def _on_fill(self, fill: Fill) -> None:
+        self.pseq = fill.pseq
+        order = self._orders.get(fill.oid)
+        if order is not None:
+            order.on_fill(fill)
+            self._forget_ended(order)
+
+    def _on_done(self, done: Done) -> None:
+        self.pseq = done.pseq
+        order = self._orders.get(done.oid)
+        if order is not None:
+            order.on_done(done)
+            self._forget_ended(order)
+
+    def _on_replaced(self, replaced: Replaced) -> None:
+        self.pseq = replaced.pseq
+        order = self._orders.get(replaced.oid)
+        if order is not None:
+            order.on_replaced(replaced)
+
+    def _forget_ended(self, order: Order) -> None:
+        if not order.is_open:
+            del self._orders[order.oid]
+
+    def _on_book_snapshot(self, snapshot: BookSnapshot) -> None:
+        if snapshot.inst in self.books:
+            self.books[snapshot.inst].load(snapshot)
+
+    def _on_book_delta(self, delta: BookDelta) -> None:
+        book = self.books.get(delta.inst)
+        if book is not None and not book.apply(delta):
+            self._wire.send(MessageType.SNAPSHOT, 0, int(Channel.L2), delta.inst)
+
+
+_HANDLERS: dict[type[Event], Callable[[Session, Any], None]] = {
+    Ack: Session._on_ack,
+    Reject: Session._on_reject,
+    Fill: Session._on_fill,
+    Done: Session._on_done,
+    Replaced: Session._on_replaced,
+    BookSnapshot: Session._on_book_snapshot,
+    BookDelta: Session._on_book_delta,
+}
+
+
+class EventReader:
+    """An iterator over the events of some kinds. Ends when the session is logged out; raises when it is lost."""
+
+    def __init__(self, kinds: tuple[type[Event], ...], readers: "list[EventReader]") -> None:
+        self._kinds = kinds
+        self._waiting: deque[Event] = deque()
+        self._arrived = asyncio.Event()
+        self._ending: Exception | None = None
+        self._readers = readers
+        readers.append(self)
+
+    def __aiter__(self) -> "EventReader":
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._waiting:
+            if isinstance(self._ending, ConnectionClosed) and self._ending.code == CloseCode.NORMAL:
+                raise StopAsyncIteration
+            if self._ending is not None:
+                raise self._ending
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._waiting.popleft()
+
+    def close(self) -> None:
+        """Collect nothing more."""
+        if self in self._readers:
+            self._readers.remove(self)
+
+    def offer(self, event: Event) -> None:
+        """Take an event, if it is of a kind asked for."""
+        if not isinstance(event, self._kinds):
+            return
+        if len(self._waiting) >= EVENTS_WAITING_MAX:
+            self.end(EventsOverrun(f"more than {EVENTS_WAITING_MAX} events waited to be read"))
+            return
+        self._waiting.append(event)
+        self._arrived.set()
+
+    def end(self, ending: Exception) -> None:
+        """Nothing more will come."""
+        self._ending = ending
+        self.close()
+        self._arrived.set()
+
+
+def succeed(future: "asyncio.Future[Any]", value: Any) -> None:
+    """Set a result, unless the one who waited has gone."""
+    if not future.done():
+        future.set_result(value)
+
+
+def fail(future: "asyncio.Future[Any]", error: Exception) -> None:
+    """Set an exception, unless the one who waited has gone; nobody is blamed for not asking."""
+    if not future.done():
+        future.set_exception(error)
+        future.exception()

@@ -1,0 +1,226 @@
+"""`hourglass serve`: the venue itself. Recovers the journal, then wires engine, sequencer, publisher and server."""
+
+import asyncio
+import dataclasses
+import signal
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+import uvloop
+
+from exchange.engine import Engine
+from exchange.records import EventType
+from exchange.replay import replay
+from gateway.commands_apply import new_engine
+from gateway.commands_keys import load_keys
+from gateway.failures import CONFIGURATION, MISMATCH, MISSING, Failure, as_failure
+from gateway.journal.writer import Journal
+from gateway.jsonlines import CommandReader, LineError, parse_line
+from gateway.sequencer import SUBMIT_BYTES_MAX, Publisher, Sequencer
+
+SETUP_COMMANDS = ("add_product", "add_account", "list_window", "set_rates", "set_mark", "deposit", "withdraw")
+DEFAULTS: dict[str, Any] = {
+    "journal": None,
+    "host": "127.0.0.1",
+    "port": 8080,
+    "keys": None,
+    "setup": None,
+    "durability": "disk",
+}
+
+
+@click.command()
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), help="TOML file with any option of this command."
+)
+@click.option("--journal", help="Directory of the journal; made when missing.")
+@click.option("--host", help=f"Address to listen on. [default: {DEFAULTS['host']}]")
+@click.option("--port", type=click.IntRange(0, 65_535), help=f"0: the system chooses. [default: {DEFAULTS['port']}]")
+@click.option("--keys", help="Key file made by `hourglass keys`; without one nobody can log in.")
+@click.option(
+    "--setup", help="Administrative JSON lines, carried out once, on a journal without products and accounts."
+)
+@click.option(
+    "--durability",
+    type=click.Choice(["disk", "memory"]),
+    help="disk: told when flushed; memory: survives this process, not the machine. [default: disk]",
+)
+@click.option("--reference", is_flag=True, help="Use the plain reference engine instead of the compiled one.")
+def serve(config_path: Path | None, reference: bool, **given: Any) -> None:
+    """Run the venue until SIGTERM or SIGINT.
+
+    The journal is replayed and checked first. An option on the command line goes before the same one in the
+    configuration file, which may hold the gateway's limits too, in a table [limits].
+
+    \b
+    Examples:
+      hourglass serve --journal ./journal --keys keys.json --setup venue.jsonl
+      hourglass serve --config hourglass.toml --port 9000
+    """  # noqa: D301
+    options, limits = read_config(config_path)
+    options |= {name: value for name, value in given.items() if value is not None}
+    if options["journal"] is None:
+        raise click.UsageError("serve needs --journal, or a configuration file that names one")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(options, limits, new_engine(reference)))
+
+
+def read_config(path: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options and the limits of a configuration file, defaults filled in. Raises Failure."""
+    options = dict(DEFAULTS)
+    if path is None:
+        return options, {}
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise Failure(f"{path} cannot be read: {error.strerror}", MISSING) from error
+    except ValueError as error:
+        raise Failure(f"{path} is not TOML: {error}", CONFIGURATION) from error
+    limits = content.pop("limits", {})
+    for name, value in content.items():
+        kind = int if name == "port" else str
+        if name not in options or type(value) is not kind:
+            raise Failure(f"{path}: {name} must be one of {', '.join(options)}, with the right type", CONFIGURATION)
+    if content.get("durability", "disk") not in ("disk", "memory"):
+        raise Failure(f"{path}: durability must be disk or memory, was {content['durability']}", CONFIGURATION)
+    return options | content, limits
+
+
+def read_setup(path: Path, engine: Engine, ts_ns: int) -> bytes:
+    """Return the records of a setup file, after trying all of it on ``engine``, which is thrown away.
+
+    They are journalled as one batch, so that a venue is never half set up. Raises Failure with the line.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise Failure(f"{path} cannot be read: {error.strerror}", MISSING) from error
+    reader, batch = CommandReader(engine.catalogue), b""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            command = parse_line(line)
+            if command.get("t") not in SETUP_COMMANDS:
+                raise LineError(f"t must be one of {', '.join(SETUP_COMMANDS)}, was {command.get('t')!r}")
+            records = reader.convert(command)
+        except LineError as error:
+            raise Failure(f"{path} line {number}: {error}", CONFIGURATION) from error
+        refused = [event for event in engine.apply(records, ts_ns) if event["type"] == EventType.REJECT]
+        if refused:
+            raise Failure(f"{path} line {number}: refused, {_reason(refused[0])}", CONFIGURATION)
+        batch += records
+    if len(batch) > SUBMIT_BYTES_MAX:
+        raise Failure(f"{path} must be at most {SUBMIT_BYTES_MAX} bytes of commands, was {len(batch)}", CONFIGURATION)
+    return batch
+
+
+def _reason(event: Any) -> str:
+    from exchange.reasons import RejectReason
+
+    return RejectReason(int(event["reason"])).name
+
+
+def recover(journal: Journal, engine: Engine, publisher: Any) -> None:
+    """Bring engine and publisher to where the journal ends. Raises Failure when a noted state hash does not match."""
+    result = replay(engine, journal.recover(), tell=publisher.recover)
+    if result.mismatch is not None:
+        seq, expected, found = result.mismatch
+        raise Failure(f"the state after command {seq} must have the hash {expected}, was {found}", MISMATCH)
+    if journal.torn is not None:
+        click.echo(f"an unfinished write, never told to anyone, was moved to {journal.torn}", err=True)
+
+
+async def _serve(options: dict[str, Any], limits: dict[str, Any], engine: Engine) -> None:
+    from gateway.auth import KeyStore
+    from gateway.publisher import Publisher as GatewayPublisher
+    from gateway.server import Server
+
+    keys = load_keys(Path(options["keys"])) if options["keys"] else KeyStore()
+    config = _limits(limits)
+    journal = Journal(options["journal"], durability=options["durability"])
+    try:
+        publisher = GatewayPublisher(engine.catalogue, book_depth_max=config.book_depth_max)
+        recover(journal, engine, publisher)
+        ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+        sequencer = _sequencer(engine, journal, publisher, ended)
+        server = Server(engine, sequencer, publisher, keys, config)
+        _end_on_signal(ended)
+        await _set_up(options["setup"], engine, sequencer, ended)
+        try:
+            await server.start(options["host"], options["port"])
+        except OSError as error:
+            raise Failure(f"{options['host']}:{options['port']} cannot be used: {error}", CONFIGURATION) from error
+        click.echo(_banner(options, server.port, sequencer))
+        failure = await ended
+        if failure is None:
+            await server.stop()
+            await sequencer.stop()
+            failure = sequencer.failure
+        if failure is not None:
+            raise as_failure(failure) or failure
+        click.echo(f"stopped at seq {sequencer.durable_seq}, state hash {engine.state_hash()}")
+    finally:
+        journal.close()
+
+
+def _limits(limits: dict[str, Any]) -> Any:
+    from gateway.config import GatewayConfig
+
+    known = [field.name for field in dataclasses.fields(GatewayConfig)]
+    for name, value in limits.items():
+        if name not in known or type(value) is not int:
+            raise Failure(f"limits.{name} must be a whole number and one of {', '.join(known)}", CONFIGURATION)
+    try:
+        return GatewayConfig(**limits)
+    except ValueError as error:
+        raise Failure(f"limits: {error}", CONFIGURATION) from error
+
+
+def _sequencer(
+    engine: Engine, journal: Journal, publisher: Publisher, ended: "asyncio.Future[BaseException | None]"
+) -> Sequencer:
+    def failed(error: BaseException) -> None:
+        if not ended.done():
+            ended.set_result(error)
+
+    return Sequencer(engine, journal, publisher, time.time_ns, on_failure=failed)
+
+
+def _end_on_signal(ended: "asyncio.Future[BaseException | None]") -> None:
+    def stop() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+async def _set_up(
+    path: str | None, engine: Engine, sequencer: Sequencer, ended: "asyncio.Future[BaseException | None]"
+) -> None:
+    """Start the sequencer; on a venue without products and accounts carry out the setup file first."""
+    is_new = not engine.catalogue.products and not engine.catalogue.accounts
+    from exchange.reference.core import ReferenceCore
+
+    batch = read_setup(Path(path), Engine(ReferenceCore()), time.time_ns()) if path and is_new else b""
+    sequencer.start()
+    if batch and not sequencer.submit(batch):
+        raise Failure(f"{path} must be at most what the backlog takes at once", CONFIGURATION)
+    await sequencer.settle()
+    if ended.done() and (failure := ended.result()) is not None:
+        raise as_failure(failure) or failure
+
+
+def _banner(options: dict[str, Any], port: int, sequencer: Sequencer) -> str:
+    meaning = {
+        "disk": "nothing is told before it is on disk",
+        "memory": "ACKNOWLEDGED ORDERS SURVIVE THIS PROCESS, NOT THE MACHINE",
+    }
+    return (
+        f"hourglass serves http://{options['host']}:{port} from {options['journal']} at seq {sequencer.durable_seq}; "
+        f"durability {sequencer.durability}: {meaning[sequencer.durability]}"
+    )

@@ -1,0 +1,82 @@
+"""What must hold after any history, recomputed from scratch on the reference's state."""
+
+from exchange.records import EventType
+from exchange.units import MONEY_MAX
+
+ABOUT_ORDERS = (EventType.FILL, EventType.DONE, EventType.REPLACED)
+
+
+def check_invariants(core):
+    """Assert everything that must hold between any two commands."""
+    state = core.state
+    check_money(state)
+    for instrument in state.instruments:
+        check_book(instrument)
+        assert sum(position.lots for position in instrument.positions) == 0
+    for position in state.positions:
+        check_counters(position)
+    for account in state.accounts:
+        positions = account.positions.values()
+        assert account.requirement == sum(position.requirement for position in positions)
+        assert account.open_orders == sum(len(position.orders) for position in positions)
+    check_indexes(state)
+
+
+def check_money(state):
+    assert sum(account.balance for account in state.accounts) + state.external.balance == 0
+
+
+def check_book(instrument):
+    """Prices do not cross, levels are sorted and none is empty, every order shows something."""
+    bids, asks = (list(instrument.book.levels(side)) for side in (0, 1))
+    assert not (bids and asks) or bids[0].price < asks[0].price
+    assert [level.price for level in bids] == sorted((level.price for level in bids), reverse=True)
+    assert [level.price for level in asks] == sorted(level.price for level in asks)
+    for level in bids + asks:
+        assert level.queue
+        for order in level.queue.values():
+            assert 0 < order.shown <= order.leaves
+            assert order.display == 0 or order.shown <= order.display
+            assert order.price == level.price
+            assert order.display or order.shown == order.leaves
+    if not instrument.open:
+        assert not bids
+        assert not asks
+
+
+def check_counters(position):
+    """Open lots are the leaves of the resting orders (RSK-001)."""
+    for side in (0, 1):
+        resting = [order for order in position.instrument.book.orders(side) if order.position is position]
+        assert position.open_lots[side] == sum(order.leaves for order in resting)
+
+
+def check_indexes(state):
+    """Every way to find an order finds the same orders."""
+    resting = [order for one in state.instruments for side in (0, 1) for order in one.book.orders(side)]
+    assert sorted(order.oid for order in resting) == sorted(state.orders)
+    assert len(state.by_ref) + len(state.quotes) == len(state.orders)
+    assert len(state.expiries) == sum(order.expiry_ns > 0 for order in resting)
+    assert len(state.slots.free) + len(state.orders) == len(state.slots.generations)
+
+
+def check_touched_requirements(core, events):
+    """After one command, the requirement of what it touched is that of the present counters and prices (RSK-004)."""
+    for event in events:
+        about_order = event["type"] in ABOUT_ORDERS or (event["type"] == EventType.ACK and event["leaves"])
+        if about_order:
+            check_requirement(core, int(event["account"]), int(event["instrument"]))
+
+
+def check_requirement(core, account, handle):
+    """RSK-002 once more, as plainly as it can be written."""
+    instrument = core.state.instruments[handle - 1]
+    pos, bq, sq, requirement = core.position(account, handle)
+    bid, ask = core.best(handle, 0), core.best(handle, 1)
+    buy = max(pos + bq, 0) * instrument.long_micros
+    sell = max(sq - pos, 0) * instrument.short_micros
+    if bid and instrument.mark is not None and bid[0] > instrument.mark:
+        buy += bq * (bid[0] - instrument.mark) * instrument.lot_micros
+    if ask and instrument.mark is not None and ask[0] < instrument.mark:
+        sell += sq * (instrument.mark - ask[0]) * instrument.lot_micros
+    assert requirement == min(max(buy, sell), MONEY_MAX)
