@@ -308,6 +308,7 @@ cdef int match_order(Books *self, uint32_t book, int side, int32_t limit, int32_
             continue
         if order.meta & O_REDUCE_ONLY and slot != pass_slot:
             return MATCH_HELD
+        pass_slot = NIL                         # Let in for one fill: the position may have changed by the next.
         touch_level(self, found)
         fill_front(self, found, slot, leaves)
     return MATCH_DONE

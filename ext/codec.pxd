@@ -51,6 +51,7 @@ cdef struct Intake:
     uint64_t ref
     uint64_t last_ref           # Highest ref of a message's commands.
     int32_t batch               # Operations of a batch, 0 for a single command.
+    bint is_quote
     int64_t arg                 # Goes with a reject.
     int64_t order_cost          # Quarters of an order.
     int64_t cancel_cost

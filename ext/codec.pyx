@@ -168,6 +168,7 @@ cdef int decode(const uint8_t *data, Py_ssize_t size, Intake *intake, CommandBuf
         return OTHER
     intake.last_ref = 0
     intake.batch = 0
+    intake.is_quote = type == C_QUOTE
     intake.arg = 0
     intake.order_cost = 0
     intake.cancel_cost = 0

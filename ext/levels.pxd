@@ -11,7 +11,6 @@ from ext.types cimport NIL, Level, Node, Side, int32_t, uint32_t, uint64_t
 cdef extern from *:
     int ctz "__builtin_ctzll"(unsigned long long) nogil
     int clz "__builtin_clzll"(unsigned long long) nogil
-    int popcount "__builtin_popcountll"(unsigned long long) nogil
 
 
 cdef inline uint32_t acquire_node(Books *books) noexcept nogil:
@@ -106,7 +105,7 @@ cdef inline void remove_level(Books *books, Side *top, int32_t price) noexcept n
             return
         node = path[height]
         nodes[node].bitmap &= ~((<uint64_t>1) << ((key >> (6 * height)) & 63))
-    while top.height > 1 and popcount(nodes[top.root].bitmap) == 1:     # The range has become narrower.
+    while top.height > 1 and nodes[top.root].bitmap & (nodes[top.root].bitmap - 1) == 0:    # One child: narrower.
         node = top.root
         index = ctz(nodes[node].bitmap)
         top.root = nodes[node].child[index]

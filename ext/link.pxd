@@ -28,8 +28,8 @@ cdef class Link(FrameParser):
     cdef readonly int64_t commands_taken
     cdef bint is_dirty
     cdef int64_t wall_us
-    cdef uint64_t answered_ref      # Of the last answer that went out, and its command: to join a quote's answers.
-    cdef uint64_t answered_gseq
+    cdef uint64_t submitted_ref     # Highest ref the sequencer took; `last_ref` is ahead of it within a read.
+    cdef uint64_t answered_ref      # Of the last answer: a quote's legs are answered once.
     cdef RateLimit rate
     cdef CommandBuffer commands
     cdef object submit
@@ -38,4 +38,5 @@ cdef class Link(FrameParser):
     cdef int refuse(self, Intake *intake, int reason) except -1
     cdef int ask_peer(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1
     cdef int submit_commands(self) except -1
-    cdef int refuse_overload(self, Py_ssize_t first, Py_ssize_t count) except -1
+    cdef Py_ssize_t end_of_piece(self, Py_ssize_t first) noexcept
+    cdef int refuse_overload(self, Py_ssize_t first, Py_ssize_t end) except -1

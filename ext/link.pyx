@@ -12,7 +12,7 @@ the sequencer in one call. Every other message goes to `peer`, an object of the 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 
-from ext.codec cimport BROKEN, OTHER, TAKEN, X_OVERLOAD, X_RATE, decode, put_batch_ack, put_refusal
+from ext.codec cimport BROKEN, OPERATIONS_MAX, OTHER, TAKEN, X_OVERLOAD, X_RATE, decode, put_batch_ack, put_refusal
 from ext.frames cimport OP_BINARY, OP_TEXT, S_OPEN
 from ext.types cimport C_CANCEL
 
@@ -75,6 +75,7 @@ cdef class Link(FrameParser):
         self.account = account
         self.lane = lane
         self.last_ref = last_ref
+        self.submitted_ref = last_ref
         self.answered_ref = last_ref
         self.rate = rate
         self.is_live = True
@@ -122,6 +123,9 @@ cdef class Link(FrameParser):
             self.commands.count = before
             intake.arg = late_ns // 1000 + 1
             return self.refuse(&intake, X_RATE)
+        if intake.is_quote and intake.ref <= self.last_ref:
+            # Sent again: it will not be done again, and one leg is enough to be told how it went.
+            self.commands.count = before + 1
         self.last_ref = max(self.last_ref, intake.last_ref)
         if intake.batch:
             put_batch_ack(self.out, intake.ref, intake.batch)
@@ -145,16 +149,31 @@ cdef class Link(FrameParser):
 
     cdef int submit_commands(self) except -1:
         """Hand the read's commands over, in pieces the sequencer takes; what it has no room for is refused."""
-        cdef Py_ssize_t at = 0, count
+        cdef Py_ssize_t at = 0, end, i
         while at < self.commands.count:
-            count = min(self.commands.count - at, SUBMIT_COMMANDS_MAX)
-            if self.submit(self.commands.copy(at, count)):
-                self.commands_taken += count
+            end = self.end_of_piece(at)
+            if self.submit(self.commands.copy(at, end - at)):
+                self.commands_taken += end - at
+                for i in range(at, end):
+                    self.submitted_ref = max(self.submitted_ref, self.commands.records[i].ref)
             else:
-                self.refuse_overload(at, count)
-            at += count
+                self.refuse_overload(at, end)
+            at = end
         self.commands.count = 0
+        # Refs of commands there was no room for may be used again.
+        self.last_ref = self.submitted_ref
         return 0
+
+    cdef Py_ssize_t end_of_piece(self, Py_ssize_t first) noexcept:
+        """Where the piece that starts at a record ends; the legs of a quote stay together."""
+        cdef Py_ssize_t end = first + SUBMIT_COMMANDS_MAX
+        if end >= self.commands.count:
+            return self.commands.count
+        while self.commands.records[end].ref == self.commands.records[end - 1].ref:
+            end -= 1
+            if end <= first + SUBMIT_COMMANDS_MAX - OPERATIONS_MAX:     # No quote: one ref over and over.
+                break
+        return end
 
     def ask_outcome(self, uint64_t ref):
         """Have the engine repeat what it answered to an earlier ref; False when there is no room for the question.
@@ -170,11 +189,11 @@ cdef class Link(FrameParser):
         self.commands.count = 0
         return self.submit(records)
 
-    cdef int refuse_overload(self, Py_ssize_t first, Py_ssize_t count) except -1:
+    cdef int refuse_overload(self, Py_ssize_t first, Py_ssize_t end) except -1:
         """Reject commands, the legs of a quote together."""
         cdef Py_ssize_t i
         cdef uint64_t ref = 0
-        for i in range(first, first + count):
+        for i in range(first, end):
             if self.commands.records[i].ref != ref:
                 ref = self.commands.records[i].ref
                 put_refusal(self.out, ref, X_OVERLOAD, 0, self.wall_us, 0)

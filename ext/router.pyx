@@ -176,20 +176,14 @@ cdef class Router:
         if not self.is_later_leg(event):
             self.answer(self.asker, event, event.ref, ts_us, account.pseq)
         self.asker.answered_ref = event.ref
-        self.asker.answered_gseq = self.gseq
         return 0
 
     cdef bint is_later_leg(self, const Event *event) noexcept:
         """True for an answer to a leg of a quote that the answer to its first leg has spoken for.
 
-        A ref gets one answer of its own, so a second one is a later leg's. Duplicate answers to one quote sent again
-        come from successive commands. A refused leg is always told.
+        A ref gets one answer of its own, so a second one is a later leg's. A refused leg is always told.
         """
-        if event.ref != self.asker.answered_ref:
-            return False
-        if event.flags & V_DUPLICATE:
-            return event.oid == 0 and self.gseq == self.asker.answered_gseq + 1
-        return event.type == E_ACK
+        return event.type == E_ACK and event.ref == self.asker.answered_ref and not event.flags & V_DUPLICATE
 
     cdef int answer(self, Link link, const Event *event, uint64_t ref, int64_t ts_us, int64_t pseq) except -1:
         put_answer(link.out, event, ref, ts_us, self.gseq, pseq)

@@ -49,7 +49,7 @@ def command_lines(directory: Path, first: int, last: int | None, account: str | 
     """
     names = Names()
     writer = CommandWriter(names.catalogue)
-    for frame in Reader(directory):
+    for frame in Reader(directory, live=True):
         if last is not None and frame.first_seq > last:
             return
         for seq, record in records_of(frame):

@@ -80,8 +80,8 @@ def replay(
     """  # noqa: D301
     until_seq, until_ns = until or (None, None)
     engine = new_engine(reference)
-    total = sum(int(frames["count"].sum()) for frames, _ in Reader(directory).arrays())
-    reader = Reader(directory)
+    total = sum(int(frames["count"].sum()) for frames, _ in Reader(directory, live=True).arrays())
+    reader = Reader(directory, live=True)
     started = time.perf_counter()
     with _progress(min(total, until_seq or total)) as (bar, progress):
         result = replay_frames(engine, reader, until_seq=until_seq, until_ns=until_ns, verify=verify, progress=progress)

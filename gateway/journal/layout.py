@@ -10,7 +10,7 @@ FORMAT_VERSION = 1
 SECTOR_BYTES = 512
 SEGMENT_BYTES = 64 * 1024 * 1024
 SEGMENT_SUFFIX = ".hgj"
-SPARE_NAME = "spare.tmp"
+SPARE_PATTERN = "spare-{}.tmp"
 
 # What ext.journal.Verifier.scan tells of each good frame: FrameIndex of ext/journal.pxd.
 FRAME = np.dtype(

@@ -18,9 +18,8 @@ FIRST_FRAME_REASONS = {
     Stop.SEQUENCE: "a segment before this one is missing",
 }
 
-# A reader may meet a frame that the writer is about to write: it looks twice before it calls that damage.
-UNSETTLED_CHANCES = 2
-UNSETTLED_S = 0.02
+LIVE_CHANCES = 2
+LIVE_PAUSE_S = 0.02
 
 _COLUMNS = ("offset", "first_seq", "ts_ns", "magic", "count", "body_bytes")
 _BATCH = int(Magic.BATCH)
@@ -32,7 +31,8 @@ class Reader:
     """One pass over the segments of a directory.
 
     After the last frame, `tail` says where the journal ends and `header` what its last segment is. Reading from the
-    middle begins at the segment that holds ``from_seq`` and takes that segment's word for the chain before it.
+    middle begins at the segment that holds ``from_seq`` and takes that segment's word for the chain before it. A
+    ``live`` reader, beside a writer, may meet a half-written frame, and looks twice before it calls that damage.
 
     Raises:
         JournalMissing: there is no segment.
@@ -40,9 +40,10 @@ class Reader:
 
     """
 
-    def __init__(self, directory: Path | str, from_seq: int = 1) -> None:
+    def __init__(self, directory: Path | str, from_seq: int = 1, *, live: bool = False) -> None:
         self.directory = Path(directory)
         self.from_seq = from_seq
+        self._chances = LIVE_CHANCES if live else 1
         self.tail: Tail | None = None
         self.header: SegmentHeader | None = None
         paths = segment_paths(self.directory)
@@ -82,7 +83,7 @@ class Reader:
     def _indexes(self, path: Path, *, is_last: bool) -> Iterator[tuple[np.ndarray, memoryview]]:
         data, offset = self._open(path)
         view = memoryview(data)
-        chances = UNSETTLED_CHANCES if is_last else 1
+        chances = self._chances if is_last else 1
         while self.tail is None or self.tail.segment != path:
             index, offset, stop = self.verifier.scan(data, offset)
             frames = np.frombuffer(index, FRAME)
@@ -104,7 +105,7 @@ class Reader:
         except JournalDamaged:
             if is_final:
                 raise
-            time.sleep(UNSETTLED_S)
+            time.sleep(LIVE_PAUSE_S)
             return None
 
     def _open(self, path: Path) -> tuple[mmap.mmap, int]:

@@ -9,15 +9,14 @@ import threading
 from pathlib import Path
 
 from gateway.journal.errors import JournalFailed
-from gateway.journal.layout import SPARE_NAME
+from gateway.journal.layout import SPARE_PATTERN
 
 _ZEROS = bytes(1024 * 1024)
 
 
-def make_spare(directory: Path, segment_bytes: int, *, sync: bool) -> int:
-    """Write a spare of zeros and return its open descriptor. OSError when the disk is full or fails."""
-    path = directory / SPARE_NAME
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+def make_spare(path: Path, segment_bytes: int, *, sync: bool) -> int:
+    """Write a new file of zeros and return its open descriptor. OSError when the disk is full or fails."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         os.posix_fallocate(descriptor, 0, segment_bytes)
         for offset in range(0, segment_bytes, len(_ZEROS)):
@@ -29,6 +28,12 @@ def make_spare(directory: Path, segment_bytes: int, *, sync: bool) -> int:
         path.unlink(missing_ok=True)
         raise
     return descriptor
+
+
+def remove_spares(directory: Path) -> None:
+    """Remove what an earlier process prepared and did not name."""
+    for path in directory.glob(SPARE_PATTERN.format("*")):
+        path.unlink()
 
 
 def _write_zeros(descriptor: int, offset: int, count: int) -> None:
@@ -44,38 +49,43 @@ class SpareKeeper:
         self._segment_bytes = segment_bytes
         self._sync = sync
         self._thread: threading.Thread | None = None
+        self._number = 0
+        self._path = directory
         self._descriptor = -1
         self._error: OSError | None = None
 
     def begin(self) -> None:
         """Start to make a spare, unless one is there or under way."""
         if self._thread is None:
+            # A name of its own: the one before may still wait for the journal's thread to rename it.
+            self._number += 1
+            self._path = self._directory / SPARE_PATTERN.format(self._number)
             self._thread = threading.Thread(target=self._make, name="journal-spare", daemon=True)
             self._thread.start()
 
-    def take(self) -> int:
-        """Return the spare's descriptor, waiting for it where it must. Raises JournalFailed."""
+    def take(self) -> tuple[int, Path]:
+        """Return the spare's descriptor and path, waiting for it where it must. Raises JournalFailed."""
         self.begin()
-        assert self._thread is not None
-        self._thread.join()
-        self._thread = None
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise JournalFailed("spare", error.errno or 0)
-        return self._descriptor
+        error = self._join()
+        if error is not None:
+            raise JournalFailed("spare", error.errno or 0) from error
+        return self._descriptor, self._path
 
     def close(self) -> None:
         """Remove a spare that was not taken."""
-        if self._thread is None:
-            return
+        if self._thread is not None and self._join() is None:
+            os.close(self._descriptor)
+            self._path.unlink(missing_ok=True)
+
+    def _join(self) -> OSError | None:
+        assert self._thread is not None
         self._thread.join()
         self._thread = None
-        if self._error is None:
-            os.close(self._descriptor)
-            (self._directory / SPARE_NAME).unlink(missing_ok=True)
+        error, self._error = self._error, None
+        return error
 
     def _make(self) -> None:
         try:
-            self._descriptor = make_spare(self._directory, self._segment_bytes, sync=self._sync)
+            self._descriptor = make_spare(self._path, self._segment_bytes, sync=self._sync)
         except OSError as error:
             self._error = error

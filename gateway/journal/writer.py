@@ -3,8 +3,9 @@
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from exchange.replay import Frame
 from ext.journal import Magic, encode_frame
@@ -13,7 +14,7 @@ from gateway.journal.errors import JournalError, JournalFailed, JournalLocked
 from gateway.journal.layout import (
     SECTOR_BYTES,
     SEGMENT_BYTES,
-    SPARE_NAME,
+    SPARE_PATTERN,
     SegmentHeader,
     frame_bytes,
     segment_path,
@@ -21,7 +22,7 @@ from gateway.journal.layout import (
 )
 from gateway.journal.reader import Reader
 from gateway.journal.recovery import sync_directory, trim
-from gateway.journal.segment import SpareKeeper, make_spare
+from gateway.journal.segment import SpareKeeper, make_spare, remove_spares
 
 _BATCH = int(Magic.BATCH)
 _SEAL = int(Magic.SEAL)
@@ -82,7 +83,7 @@ class Journal:
 
         Trims a torn tail (see `torn`). Raises JournalDamaged; then nothing was changed.
         """
-        (self.directory / SPARE_NAME).unlink(missing_ok=True)
+        remove_spares(self.directory)
         if not segment_paths(self.directory):
             self._create_first()
         reader = Reader(self.directory)
@@ -141,7 +142,7 @@ class Journal:
     def read(self, from_seq: int = 1) -> Iterator[Frame]:
         """See Log."""
         durable_seq = self.durable_seq
-        for frame in Reader(self.directory, from_seq):
+        for frame in Reader(self.directory, from_seq, live=True):
             if frame.first_seq + frame.count - 1 > durable_seq:
                 return
             yield frame
@@ -173,41 +174,49 @@ class Journal:
             header = self._header
         elif self._offset + size > header.segment_bytes // 2:
             self._spare.begin()
-        self._submitted = thread.write(
-            self._segment_fd, self._offset, header.salt, magic, first_seq, ts_ns, count, body, self._term
+        self._queue(
+            thread.write, self._segment_fd, self._offset, header.salt, magic, first_seq, ts_ns, count, body, self._term
         )
         self._offset += size
 
+    def _queue(self, operation: Callable[..., int], *arguments: Any) -> None:
+        """Hand work to the thread. Raises JournalFailed when it has failed before."""
+        try:
+            self._submitted = operation(*arguments)
+        except ValueError:
+            self.completed()
+            raise
+
     def _rotate(self, first_seq: int) -> None:
         """Seal the present segment and go on in a new one."""
-        self._submitted = self._running().write(
-            self._segment_fd, self._offset, self._header.salt, _SEAL, first_seq, self.last_ts_ns, 0, b"", self._term
-        )
+        salt, write = self._header.salt, self._running().write
+        self._queue(write, self._segment_fd, self._offset, salt, _SEAL, first_seq, self.last_ts_ns, 0, b"", self._term)
         self._open_next()
 
     def _open_next(self) -> None:
         """Give the spare its header, then its name: a segment with a name is whole."""
         thread, next_seq = self._running(), self.last_seq + 1
-        spare_fd = self._spare.take()
+        descriptor, path = self._spare.take()
         self._retired.append((self._submitted, self._segment_fd))
-        self._header = self._header._replace(salt=secrets.randbits(32))
-        thread.write(spare_fd, 0, 0, _SEGMENT, next_seq, self.last_ts_ns, 0, self._header.pack(), self._term)
-        before, after = self.directory / SPARE_NAME, segment_path(self.directory, next_seq)
-        self._submitted = thread.rename(os.fsencode(before), os.fsencode(after), self._directory_fd, self.last_seq)
-        self._segment_fd = spare_fd
-        self._offset = self._header.block_bytes
+        self._segment_fd = descriptor
+        self._header = header = self._header._replace(salt=secrets.randbits(32))
+        self._queue(thread.write, descriptor, 0, 0, _SEGMENT, next_seq, self.last_ts_ns, 0, header.pack(), self._term)
+        name = segment_path(self.directory, next_seq)
+        self._queue(thread.rename, os.fsencode(path), os.fsencode(name), self._directory_fd, self.last_seq)
+        self._offset = header.block_bytes
 
     def _create_first(self) -> None:
         """Make the first segment in a way that leaves it whole or not there at all."""
         try:
-            descriptor = make_spare(self.directory, self._header.segment_bytes, sync=self._sync)
+            path = self.directory / SPARE_PATTERN.format(0)
+            descriptor = make_spare(path, self._header.segment_bytes, sync=self._sync)
             frame = encode_frame(
                 _SEGMENT, 1, 0, 0, self._header.pack(), chain=bytes(16), salt=0, block_bytes=self._header.block_bytes
             )
             os.pwrite(descriptor, frame, 0)
             os.fsync(descriptor)
             os.close(descriptor)
-            (self.directory / SPARE_NAME).rename(segment_path(self.directory, 1))
+            path.rename(segment_path(self.directory, 1))
             sync_directory(self.directory)
         except OSError as error:
             raise JournalFailed("create", error.errno or 0) from error

@@ -27,6 +27,7 @@ class InstantSequencer:
         self.engine = engine
         self.publisher = publisher
         self.has_room = True
+        self.is_asleep = False  # Takes commands, and does not apply them.
         self.submitted = []
 
     @property
@@ -41,6 +42,8 @@ class InstantSequencer:
         if not self.has_room:
             return False
         self.submitted.append(records)
+        if self.is_asleep:
+            return True
         first = self.engine.seq + 1
         now_ns = max(time.time_ns(), self.engine.now_ns)
         events = self.engine.apply(records, now_ns)
