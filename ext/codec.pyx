@@ -12,28 +12,8 @@ from libc.string cimport memset
 
 from ext.frames cimport OP_BINARY
 from ext.types cimport (
-    C_CANCEL,
-    C_CANCEL_REF,
-    C_MASS_CANCEL,
-    C_PLACE,
-    C_QUOTE,
-    C_REPLACE,
-    C_REPLACE_REF,
-    E_ACK,
-    E_DONE,
-    E_FILL,
-    E_REJECT,
-    E_REPLACED,
-    F_KEEP_PRIORITY,
-    F_POST_ONLY,
-    GTD,
-    M_INSTRUMENT,
-    M_LANE,
-    M_SIDE,
-    M_TAG,
-    V_DUPLICATE,
-    V_SELL,
-    V_TAKER,
+    C_MASS_CANCEL, C_PLACE, C_QUOTE, C_REPLACE, C_REPLACE_REF, E_ACK, E_DONE, E_FILL, E_REJECT, E_REPLACED,
+    F_KEEP_PRIORITY, F_POST_ONLY, GTD, M_INSTRUMENT, M_LANE, M_SIDE, M_TAG, V_DUPLICATE, V_SELL, V_TAKER,
 )
 
 INTEGER_MAX = (<int64_t>1 << 53) - 1

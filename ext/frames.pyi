@@ -30,7 +30,7 @@ class FrameParser:
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Take what the transport read. Returns (True, b"") once nothing more will be looked at."""
     def feed_eof(self) -> None:
-        """The connection is gone."""
+        """Note that the connection is gone."""
     def send(self, payload: bytes) -> None:
         """Queue one binary message; `flush` writes it."""
     def close(self, code: int, reason: str = "") -> None:

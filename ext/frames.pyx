@@ -187,7 +187,7 @@ cdef class FrameParser:
         return self.state == S_CLOSED, b""
 
     def feed_eof(self):
-        """The connection is gone."""
+        """Note that the connection is gone."""
         self.state = S_CLOSED
         self.transport = None
         self.ended(True)

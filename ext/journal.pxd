@@ -16,14 +16,14 @@ cdef packed struct Header:      # 64 bytes at the start of every frame, little e
     uint64_t first_seq          # Of the first command; a frame without commands: of the next one.
     uint32_t count              # Commands in the body.
     uint32_t body_bytes
-    uint64_t durable_seq        # Newest command known to be on disk when this was written; 0: nothing is claimed.
+    uint64_t durable_seq        # Newest command known to be on disk by then; 0: nothing is claimed.
     int64_t ts_ns
     uint32_t term
     uint32_t body_crc
     uint8_t chain[16]           # What the frames before this one hash to.
 
 
-cdef packed struct FrameIndex:  # 64 bytes: what the verifier tells of one good frame. FRAME in gateway/journal/layout.py.
+cdef packed struct FrameIndex:  # 64 bytes: what the verifier tells of one good frame; FRAME in layout.py.
     uint64_t offset             # Of the frame's header in the segment.
     uint64_t first_seq
     int64_t ts_ns

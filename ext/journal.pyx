@@ -4,7 +4,7 @@ Knows bytes in memory only; files belong to gateway/journal, the writing thread 
 """
 
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 import enum
@@ -111,7 +111,7 @@ def count_records(const uint8_t[::1] data):
 cdef int64_t count_records_of(const uint8_t *data, uint64_t length) noexcept nogil:
     cdef uint64_t at = 0
     cdef int64_t count = 0
-    cdef uint32_t record_bytes
+    cdef uint32_t record_bytes = 0
     while at < length:
         if length - at < RECORD_BYTES:
             return -1

@@ -2,6 +2,8 @@
 
 from typing import final
 
+OPERATION_NAMES: tuple[str, ...]
+
 @final
 class JournalThread:
     block_bytes: int

@@ -350,7 +350,7 @@ cdef class JournalThread:
 
     def completed(self):
         """Clear the signal. Returns (done, durable_seq, failed operation or None, its errno; 0: written short)."""
-        cdef uint64_t signals
+        cdef uint64_t signals = 0
         cdef uint64_t done, durable_seq
         cdef int operation, number
         c_read(self.shared.signal_fd, &signals, 8)

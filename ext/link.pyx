@@ -71,7 +71,7 @@ cdef class Link(FrameParser):
         self.seen_ns = clock_ns(CLOCK_MONOTONIC)
 
     def open(self, uint32_t account, uint8_t lane, uint64_t last_ref, RateLimit rate not None):
-        """The session has logged in: from now on its order messages are decoded here."""
+        """Decode order messages here from now on: the session has logged in."""
         self.account = account
         self.lane = lane
         self.last_ref = last_ref

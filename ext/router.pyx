@@ -7,25 +7,14 @@ queued on the links; `flush` writes each link once.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ext.codec cimport put_answer, put_private
 from ext.frames cimport Buffer
 from ext.link cimport Link
 from ext.market cimport CHANNEL_L1, CHANNEL_L2, CHANNEL_TRADES, Market
 from ext.types cimport (
-    E_ACK,
-    E_DONE,
-    E_FILL,
-    E_INSTRUMENT,
-    E_LEVEL,
-    E_REJECT,
-    E_REPLACED,
-    E_STATUS,
-    E_TRADE,
-    V_DUPLICATE,
-    V_QUOTE,
-    Event,
+    E_ACK, E_DONE, E_FILL, E_INSTRUMENT, E_LEVEL, E_REJECT, E_REPLACED, E_STATUS, E_TRADE, V_DUPLICATE, V_QUOTE, Event,
 )
 
 cdef int DONE_USER = 0

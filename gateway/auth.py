@@ -8,7 +8,7 @@ import os
 import secrets
 import stat
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ def generate_key(account: str, scopes: Iterable[str] = SCOPES) -> ApiKey:
 
     Raises:
         ValueError: a scope that does not exist.
+
     """
     unknown = set(scopes) - set(SCOPES)
     if unknown:
@@ -76,7 +77,7 @@ class KeyStore:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def __iter__(self) -> "Iterable[ApiKey]":  # type: ignore[override]
+    def __iter__(self) -> Iterator[ApiKey]:
         return iter(self._keys.values())
 
     def add(self, key: ApiKey) -> None:
@@ -100,6 +101,7 @@ class KeyStore:
 
         Raises:
             KeyFileError: it is missing, readable by others, or not a key file.
+
         """
         path = Path(path)
         try:
@@ -120,6 +122,7 @@ class KeyStore:
 
         Raises:
             KeyFileError: it cannot be written.
+
         """
         path = Path(path)
         entries = [

@@ -1,5 +1,6 @@
 """`hourglass journal`: the commands in a journal, for people or as JSON lines."""
 
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,8 +94,9 @@ def journal(directory: Path, first: int, last: int | None, as_json: bool, accoun
       hourglass journal ./journal --account ann --json
       hourglass journal ./journal --json | hourglass apply -
     """  # noqa: D301
-    output = sys.stdout
+    lines = command_lines(directory, first, last, account)
+    first_line = next(lines, None)  # A journal that cannot be read is told before anything is printed.
     if not as_json:
-        output.write(f"{'seq':>10}  {'time (UTC)':<30}  {'command':<12} {'account':<12} fields\n")
-    for line in command_lines(directory, first, last, account):
-        output.write((encode(line) if as_json else _row(line)) + "\n")
+        sys.stdout.write(f"{'seq':>10}  {'time (UTC)':<30}  {'command':<12} {'account':<12} fields\n")
+    for line in itertools.chain([] if first_line is None else [first_line], lines):
+        sys.stdout.write((encode(line) if as_json else _row(line)) + "\n")

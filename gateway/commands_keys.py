@@ -66,5 +66,5 @@ def new(account: str, scopes: tuple[str, ...], path: Path) -> None:
 @_FILE
 def list_keys(path: Path) -> None:
     """List the keys of the file, without their secrets."""
-    for key in load_keys(path):  # type: ignore[attr-defined]
+    for key in load_keys(path):
         click.echo(f"{key.key_id}  {key.account:<16} {','.join(sorted(key.scopes))}")

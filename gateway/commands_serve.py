@@ -14,7 +14,6 @@ import uvloop
 from exchange.engine import Engine
 from exchange.records import EventType
 from exchange.replay import replay
-from gateway.commands_apply import new_engine
 from gateway.commands_keys import load_keys
 from gateway.failures import CONFIGURATION, MISMATCH, MISSING, Failure, as_failure
 from gateway.journal.writer import Journal
@@ -48,8 +47,7 @@ DEFAULTS: dict[str, Any] = {
     type=click.Choice(["disk", "memory"]),
     help="disk: told when flushed; memory: survives this process, not the machine. [default: disk]",
 )
-@click.option("--reference", is_flag=True, help="Use the plain reference engine instead of the compiled one.")
-def serve(config_path: Path | None, reference: bool, **given: Any) -> None:
+def serve(config_path: Path | None, **given: Any) -> None:
     """Run the venue until SIGTERM or SIGINT.
 
     The journal is replayed and checked first. An option on the command line goes before the same one in the
@@ -65,7 +63,7 @@ def serve(config_path: Path | None, reference: bool, **given: Any) -> None:
     if options["journal"] is None:
         raise click.UsageError("serve needs --journal, or a configuration file that names one")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(options, limits, new_engine(reference)))
+        runner.run(_serve(options, limits, Engine()))
 
 
 def read_config(path: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:

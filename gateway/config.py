@@ -12,6 +12,7 @@ class GatewayConfig:
 
     Raises:
         ValueError: a value that cannot work.
+
     """
 
     heartbeat_ms: int = 1_000

@@ -4,11 +4,11 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
-from ext.link import Link
 
+from ext.link import Link
 from gateway.protocol import WireError
 from gateway.session import Session
 
@@ -20,7 +20,11 @@ class Connection:
     """The peer of a link: passes messages on to the session, and sees to it that a closed connection ends."""
 
     def __init__(
-        self, submit: Callable[[bytes], bool], backlog_bytes_max: int, close_timeout_ms: int, clock_ns: Callable[[], int]
+        self,
+        submit: Callable[[bytes], bool],
+        backlog_bytes_max: int,
+        close_timeout_ms: int,
+        clock_ns: Callable[[], int],
     ) -> None:
         self.link = Link(self, submit, backlog_bytes_max)
         self.session: Session | None = None
@@ -30,7 +34,7 @@ class Connection:
         self.gone: asyncio.Future[None] = self._loop.create_future()
 
     def begin(self, transport: asyncio.Transport, session: Session) -> None:
-        """The WebSocket is open: greet."""
+        """Greet: the WebSocket is open."""
         self.link.transport = transport
         self.session = session
         self.link.send(session.hello())
@@ -55,7 +59,7 @@ class Connection:
         return self.session.receive(message, is_text, now_ns)
 
     def ended(self, lost: bool) -> None:
-        """A close frame went out, or the connection is gone: the session is over either way."""
+        """End the session: a close frame went out, or the connection is gone."""
         if self.session is not None:
             self.session.end(self._clock_ns())
         if lost:
@@ -89,7 +93,8 @@ class Upgrade(web.WebSocketResponse):
             raise ConnectionResetError("the connection was lost during the handshake")
         self._limit_unacknowledged(transport)
         self._connection.begin(transport, self._session)
-        request.protocol.set_parser(self._connection.link)
+        # aiohttp asks of a parser only that it can be fed.
+        request.protocol.set_parser(cast(Any, self._connection.link))
         request.protocol.keep_alive(False)
 
     def _limit_unacknowledged(self, transport: asyncio.Transport) -> None:

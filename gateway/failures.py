@@ -23,6 +23,7 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (RecordError, BROKEN),
     (CoreMissing, NOT_BUILT),
     (InvariantViolation, BROKEN),
+    (OSError, MISSING),
 )
 
 
@@ -39,7 +40,9 @@ class Failure(click.ClickException):
 
 
 def as_failure(error: BaseException) -> Failure | None:
-    """Return what to tell of an expected error, or None for one that is a defect."""
+    """Return what to tell of an expected error, or None for one that is a defect, or a reader that has gone."""
+    if isinstance(error, BrokenPipeError):
+        return None
     for kind, code in EXIT_CODES:
         if isinstance(error, kind):
             return Failure(str(error), code)

@@ -104,19 +104,24 @@ class EventWriter:
             line["duplicate"] = True
         return line
 
+    def _owner(self, event: Line) -> Line:
+        """Return account, oid and ref of an order; a quote's orders have ref 0 (QTE-004)."""
+        name = self._words.account_name(event["account"])
+        return {"account": name, "oid": event["oid"], "ref": event["ref"]}
+
     def _order(self, event: Line, *numbers: str) -> Line:
-        line = self._who(event, None)
+        line = self._owner(event)
         line |= self._where(event) | self._quoted(event) | {"side": self._side(event), "px": event["price"]}
         return line | {"qty": event["lots"]} | {number: event[number] for number in numbers}
 
     def _fill(self, event: Line, _: str | None) -> Line:
-        line = self._who(event, None) | {"match_id": event["match_id"]} | self._order(event, "leaves", "cum")
+        line = self._owner(event) | {"match_id": event["match_id"]} | self._order(event, "leaves", "cum")
         liquidity = "taker" if event["flags"] & EventFlag.TAKER else "maker"
         return line | {"liq": liquidity, "fee": event["amount"]}
 
     def _done(self, event: Line, _: str | None) -> Line:
         line = self._order(event, "cum")
-        return self._who(event, None) | {"reason": DoneReason(event["reason"]).name.lower()} | line
+        return self._owner(event) | {"reason": DoneReason(event["reason"]).name.lower()} | line
 
     def _replaced(self, event: Line, _: str | None) -> Line:
         return self._order(event, "cum", "leaves")

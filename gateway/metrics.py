@@ -35,7 +35,8 @@ class GatewayCollector(Collector):
         now = self._read()
         yield GaugeMetricFamily("hourglass_sessions", "Sessions that are logged in.", now.sessions)
         yield GaugeMetricFamily("hourglass_connections", "Open WebSockets.", now.connections)
-        yield CounterMetricFamily("hourglass_connections_accepted", "WebSockets since the start.", now.connections_accepted)
+        accepted = now.connections_accepted
+        yield CounterMetricFamily("hourglass_connections_accepted", "WebSockets since the start.", accepted)
         yield GaugeMetricFamily("hourglass_durable_seq", "Last command that is durable.", now.commands_durable)
         yield GaugeMetricFamily("hourglass_seq", "Last command that is sequenced.", now.commands_sequenced)
         yield CounterMetricFamily("hourglass_events", "Events told since the start.", now.events_routed)

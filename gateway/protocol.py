@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgpack
-from ext.frames import WireError
 
 from exchange.reasons import RejectReason
+from ext.frames import WireError
 
 __all__ = ["MESSAGES", "Channel", "CloseCode", "MessageType", "RequestError", "WireError", "pack", "parse", "unpack"]
 
@@ -243,6 +243,7 @@ def unpack(message: bytes) -> list[Any]:
 
     Raises:
         WireError: the bytes are not one msgpack array, or one with maps, extensions or very long parts.
+
     """
     try:
         fields = msgpack.unpackb(
@@ -333,6 +334,7 @@ def parse(message: bytes) -> Request:
     Raises:
         WireError: type and ref cannot be read.
         RequestError: they can, but the type is not served, or a field is missing, extra or out of its range.
+
     """
     fields = unpack(message)
     try:

@@ -59,6 +59,7 @@ class Server:
         publisher: the sequencer's publisher, already fed with everything replayed at the start.
         keys: who may log in.
         config: limits.
+
     """
 
     def __init__(

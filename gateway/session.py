@@ -12,9 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ext.link import Link
-
 from exchange.reasons import RejectReason
+from ext.link import Link
 from gateway.auth import ApiKey, KeyStore, LoginGuard
 from gateway.config import MESSAGE_BYTES_BEFORE_LOGIN_MAX, MESSAGE_BYTES_MAX, GatewayConfig
 from gateway.lanes import Lanes
@@ -112,6 +111,7 @@ class Session:
 
         Raises:
             WireError: the connection must be closed.
+
         """
         if self.state is State.CLOSED:
             return []
@@ -132,6 +132,7 @@ class Session:
 
         Raises:
             WireError: the login is overdue, or the client has been silent for too long.
+
         """
         config = self.venue.config
         if self.state is State.HELLO and now_ns - self._begun_ns >= config.login_timeout_ms * NS_PER_MS:
@@ -147,7 +148,7 @@ class Session:
         return [self._heartbeat()]
 
     def end(self, now_ns: int) -> None:
-        """The connection is over. Harmless when called again."""
+        """Note that the connection is over. Harmless when called again."""
         self._leave(now_ns, orderly=False)
 
     # What `Lanes` calls.
@@ -250,7 +251,7 @@ class Session:
         return [answer, *publisher.snapshot(request.chan, request.inst)]
 
     def _status_query(self, request: StatusQuery, now_ns: int) -> list[bytes]:
-        """The engine answers a ref it has seen with the outcome it gave; a cancel of nothing asks it to."""
+        """Have the engine repeat its answer."""
         if not 0 < request.target_ref <= self.link.last_ref:
             raise RequestError(request.ref, RejectReason.NO_ORDER, is_order=True)
         if not self.link.ask_outcome(request.target_ref):

@@ -26,7 +26,8 @@ from gateway.client.events import (
 )
 from gateway.client.instruments import InstrumentInfo
 from gateway.client.orders import Order, OrderState
-from gateway.client.session import EventReader, Session, connect
+from gateway.client.reader import EventReader
+from gateway.client.session import Session, connect
 from gateway.protocol import Channel
 
 __all__ = [

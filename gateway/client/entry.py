@@ -87,6 +87,7 @@ class OrderEntry(abc.ABC):
             stp: what happens when it meets an order of the same owner.
             tag: a number of your own, for mass cancels.
             display: lots shown of an iceberg, 0 for all.
+
         """
         info = self.instruments.find(symbol)
         limit = limit_ticks(info, price, ticks)
@@ -177,6 +178,7 @@ class Batch(OrderEntry):
         Raises:
             OrderRejected: the batch was refused as a whole.
             ConnectionClosed: the connection ended before all answers.
+
         """
         entered, self._entered = self._entered, []
         await self._session.send_batch([self._numbered(message, pending) for message, pending in entered])
@@ -212,6 +214,7 @@ def limit_ticks(info: InstrumentInfo, price: str | None, ticks: int | None) -> i
 
     Raises:
         ValueError: both or neither were given.
+
     """
     if (price is None) == (ticks is None):
         raise ValueError("exactly one of price and ticks must be given")
@@ -223,6 +226,7 @@ def sent_ref(order: Order) -> int:
 
     Raises:
         ValueError: it waits in a batch.
+
     """
     if not order.ref:
         raise ValueError("the order must be sent before it can be changed")

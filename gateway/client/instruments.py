@@ -27,6 +27,7 @@ class InstrumentInfo:
         Raises:
             TypeError: the price is not text; a float would not be exact.
             SymbolError: it is no decimal, or no whole number of ticks.
+
         """
         if not isinstance(price, str):
             raise TypeError(f"price must be decimal text such as '2.45', was {price!r}")
@@ -61,6 +62,7 @@ class Instruments:
 
         Raises:
             LookupError: the server has not listed it.
+
         """
         table: dict[Any, InstrumentInfo] = self._by_symbol if isinstance(instrument, str) else self._by_handle
         info = table.get(instrument)

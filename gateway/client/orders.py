@@ -55,6 +55,7 @@ class Order:
         Raises:
             OrderRejected: the order was refused.
             ConnectionClosed: the connection ended before the answer.
+
         """
         await asyncio.shield(self.answer)
         return self
@@ -64,6 +65,7 @@ class Order:
 
         Raises:
             ConnectionClosed: the connection ended before.
+
         """
         await asyncio.shield(self.ended)
         return self
@@ -71,30 +73,30 @@ class Order:
     # What the session tells it.
 
     def on_ack(self, ack: Ack) -> None:
-        """It was accepted."""
+        """Note that it was accepted."""
         self.oid = ack.oid
         if self.state is OrderState.PENDING:
             self.state = OrderState.LIVE
             self.leaves = self.lots
 
     def on_reject(self, reject: Reject) -> None:
-        """It was refused."""
+        """Note that it was refused."""
         self.error = reject.error()
         self._end(OrderState.REJECTED)
 
     def on_fill(self, fill: Fill) -> None:
-        """Some of it was filled."""
+        """Count what was filled."""
         self.fills.append(fill)
         self.cum, self.leaves = fill.cum, fill.leaves
         if fill.leaves == 0:
             self._end(OrderState.FILLED)
 
     def on_replaced(self, replaced: Replaced) -> None:
-        """It has new terms."""
+        """Take the new terms."""
         self.ticks, self.lots, self.leaves = replaced.px, replaced.qty, replaced.leaves
 
     def on_done(self, done: Done) -> None:
-        """It ended."""
+        """Note that it ended."""
         self.cum, self.done_reason = done.cum, done.reason
         self._end(OrderState.DONE)
 

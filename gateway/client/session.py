@@ -11,7 +11,6 @@ async with connect("ws://127.0.0.1:8080/ws/v1", "id:secret") as session:
 import asyncio
 import contextlib
 import itertools
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -19,15 +18,15 @@ from exchange.records import Side
 from gateway.auth import ApiKey
 from gateway.client.book import Book
 from gateway.client.entry import Batch, BatchSender, OrderEntry, Pending, QuoteLeg
-from gateway.client.errors import ConnectionClosed, EventsOverrun, RequestRefused, reason_of
+from gateway.client.errors import ConnectionClosed, RequestRefused, reason_of
 from gateway.client.events import Ack, BookDelta, BookSnapshot, Done, Event, Fill, Reject, Replaced, event_of
 from gateway.client.instruments import Instruments
 from gateway.client.orders import Order
+from gateway.client.reader import EventReader
 from gateway.client.wire import Welcome, Wire, open_wire
 from gateway.protocol import CancelOnDisconnect, Channel, CloseCode, MessageType
 
 PRIVATE_EVENTS = (Ack, Reject, Fill, Done, Replaced)
-EVENTS_WAITING_MAX = 100_000
 
 
 @contextlib.asynccontextmanager
@@ -47,6 +46,7 @@ async def connect(
     Raises:
         LoginRefused: the server did not accept the login.
         OSError: there is no connection.
+
     """
     mode = CancelOnDisconnect[cod.upper()]
     async with open_wire(url, key, lane=lane, cod=mode, grace_ms=grace_ms) as (wire, welcome):
@@ -89,6 +89,7 @@ class Session(OrderEntry, BatchSender):
         Raises:
             OrderRejected: the order was refused.
             ConnectionClosed: the connection ended before the answer.
+
         """
         return await self.place_nowait(symbol, Side.BUY, **terms).accepted()
 
@@ -102,6 +103,7 @@ class Session(OrderEntry, BatchSender):
         Raises:
             OrderRejected: there is no such live order.
             ConnectionClosed: the connection ended before the answer.
+
         """
         return await self.cancel_nowait(order)
 
@@ -111,6 +113,7 @@ class Session(OrderEntry, BatchSender):
         Raises:
             OrderRejected: the order stays as it was, or there is none.
             ConnectionClosed: the connection ended before the answer.
+
         """
         return await self.replace_nowait(order, **terms)
 
@@ -124,6 +127,7 @@ class Session(OrderEntry, BatchSender):
         Raises:
             OrderRejected: the first leg was refused. Other legs' refusals come as Reject events.
             ConnectionClosed: the connection ended before the answer.
+
         """
         return await self.quote_nowait(legs, quote_set=quote_set, post_only=post_only)
 
@@ -154,6 +158,7 @@ class Session(OrderEntry, BatchSender):
 
         Raises:
             RequestRefused: the server does not serve it.
+
         """
         handles = None if symbols is None else [self.instruments.find(symbol).inst for symbol in symbols]
         return await self._request(MessageType.SUBSCRIBE, int(channel), handles)
@@ -326,52 +331,6 @@ _HANDLERS: dict[type[Event], Callable[[Session, Any], None]] = {
     BookSnapshot: Session._on_book_snapshot,
     BookDelta: Session._on_book_delta,
 }
-
-
-class EventReader:
-    """An iterator over the events of some kinds. Ends when the session is logged out; raises when it is lost."""
-
-    def __init__(self, kinds: tuple[type[Event], ...], readers: "list[EventReader]") -> None:
-        self._kinds = kinds
-        self._waiting: deque[Event] = deque()
-        self._arrived = asyncio.Event()
-        self._ending: Exception | None = None
-        self._readers = readers
-        readers.append(self)
-
-    def __aiter__(self) -> "EventReader":
-        return self
-
-    async def __anext__(self) -> Event:
-        while not self._waiting:
-            if isinstance(self._ending, ConnectionClosed) and self._ending.code == CloseCode.NORMAL:
-                raise StopAsyncIteration
-            if self._ending is not None:
-                raise self._ending
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._waiting.popleft()
-
-    def close(self) -> None:
-        """Collect nothing more."""
-        if self in self._readers:
-            self._readers.remove(self)
-
-    def offer(self, event: Event) -> None:
-        """Take an event, if it is of a kind asked for."""
-        if not isinstance(event, self._kinds):
-            return
-        if len(self._waiting) >= EVENTS_WAITING_MAX:
-            self.end(EventsOverrun(f"more than {EVENTS_WAITING_MAX} events waited to be read"))
-            return
-        self._waiting.append(event)
-        self._arrived.set()
-
-    def end(self, ending: Exception) -> None:
-        """Nothing more will come."""
-        self._ending = ending
-        self.close()
-        self._arrived.set()
 
 
 def succeed(future: "asyncio.Future[Any]", value: Any) -> None:

@@ -44,6 +44,7 @@ def credentials(key: ApiKey | str) -> Credentials:
 
     Raises:
         ValueError: the text has another form.
+
     """
     if isinstance(key, ApiKey):
         return Credentials(key.key_id, key.secret)
@@ -68,6 +69,7 @@ class Wire:
 
         Raises:
             ConnectionClosed: there is no connection any more.
+
         """
         if self.closed is not None:
             raise self.closed
@@ -94,7 +96,7 @@ class Wire:
                 await self._socket.send_bytes(message)
 
     async def _ping_for_ever(self) -> None:
-        """A client silent for three heartbeats is cut off."""
+        """Say something every heartbeat: a client silent for three is cut off."""
         while True:
             await asyncio.sleep(self.heartbeat_s)
             self.send(MessageType.PING, 0, time.time_ns() // NS_PER_US)
@@ -129,6 +131,7 @@ async def open_wire(
     Raises:
         LoginRefused: the server did not accept the login.
         OSError: there is no connection.
+
     """
     known = credentials(key)
     async with aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=0, compress=0) as socket:

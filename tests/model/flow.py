@@ -44,7 +44,7 @@ class Flow:
         self.weights = [
             (self.place, 42), (self.reduce, 4), (self.quote, 10), (self.cancel, 6), (self.cancel_ref, 6), (self.replace, 8),
             (self.replace_ref, 8), (self.mass_cancel, 2), (self.time, 2), (self.deposit, 2), (self.withdraw, 2),
-            (self.session_lost, 1), (self.again, 3), (self.rates, 1), (self.mark, 1), (self.odd, 2), (self.listing, 0.1),
+            (self.session_lost, 1), (self.again, 3), (self.rates, 1), (self.mark, 1), (self.odd, 2), (self.listing, 1),
         ]  # fmt: skip
 
     def opening(self):
@@ -83,7 +83,7 @@ class Flow:
         return self.random.randint(1, self.accounts)
 
     def instrument(self):
-        return self.random.randint(max(1, self.instruments - 3), self.instruments)
+        return self.random.randint(max(1, self.instruments - 5), self.instruments)
 
     def price(self):
         return 99 + self.random.randrange(self.prices + 2)
@@ -127,7 +127,7 @@ class Flow:
 
     def reduce(self):
         """Work a position off: by a resting reduce-only order, or at once, which may void the resting one."""
-        held = [(where, lots) for where, lots in self.positions.items() if lots and where[1] > self.instruments - 4]
+        held = [(where, lots) for where, lots in self.positions.items() if lots and where[1] > self.instruments - 6]
         if not held:
             return self.place()
         (account, instrument), lots = self.random.choice(held)
@@ -192,7 +192,7 @@ class Flow:
         return commands.mass_cancel(account, ref, lane=lane, **{name: filters[name] for name in chosen})
 
     def time(self):
-        self.now_ns += self.random.choice((0, 1, 20, 100, 300)) * NS_PER_SECOND
+        self.now_ns += self.random.choice((0, 1, 20, 300, 600)) * NS_PER_SECOND
         return commands.time(self.now_ns - self.random.choice((0, 0, 0, 5)) * NS_PER_SECOND)
 
     def deposit(self):
@@ -222,9 +222,9 @@ class Flow:
         )  # fmt: skip
 
     def listing(self):
-        """One more window of both products: three instruments more, unless a gate has closed already."""
+        """One more window of both products, which is three instruments more, when the last but one is about to close."""
         start = FIRST_WINDOW + self.windows
-        if self.now_ns >= start * HOUR_NS - 900 * NS_PER_SECOND:
+        if self.windows >= 2 and self.now_ns < (start - 2) * HOUR_NS:
             return self.time()
         self.windows += 1
         self.instruments += 3

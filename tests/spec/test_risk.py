@@ -242,7 +242,7 @@ def test_every_part_of_a_reduce_only_iceberg_is_looked_at_rsk_005(venue):
     venue.sell("ann", 2, 95)  # 8 long: the reduce-only order fits, until the plain one has taken 5.
     events = venue.buy("dan", 12, 110)
     assert events[1] == "fill ann #2 o1.2 sell 3@110 cum=3 leaves=5 m3"
-    assert events[4] == "XX"
+    assert events[4] == "fill ann #3 o2 sell 5@110 cum=5 m4"
     assert events[7:] == ["done ann #2 o1.2 REDUCE_ONLY sell 5@110 cum=3"]
     assert venue.position("ann")[0] == 0
 

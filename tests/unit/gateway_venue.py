@@ -6,14 +6,14 @@ import time
 
 import aiohttp
 import msgpack
-from gateway.auth import KeyStore, generate_key, sign
-from gateway.config import GatewayConfig
-from gateway.publisher import Publisher
-from gateway.server import Server
 
 from exchange import commands
 from exchange.engine import Engine
 from exchange.units import HOUR_NS
+from gateway.auth import KeyStore, generate_key, sign
+from gateway.config import GatewayConfig
+from gateway.publisher import Publisher
+from gateway.server import Server
 
 NOW_NS = time.time_ns()
 WINDOW = NOW_NS // HOUR_NS + 48

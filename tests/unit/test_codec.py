@@ -3,13 +3,13 @@
 import msgpack
 import numpy as np
 import pytest
-from ext.codec import decode_message, encode_event
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exchange import commands
 from exchange.reasons import RejectReason as R
 from exchange.records import COMMAND, EVENT, CommandType, EventFlag, EventType, OrderFlag, Tif
+from ext.codec import decode_message, encode_event
 
 ACCOUNT, LANE, NOW_US = 7, 3, 1_800_000_000_000_000
 TAKEN, OTHER, BROKEN = 0, -1, -2
@@ -112,6 +112,7 @@ def test_values_beyond_the_core_become_values_it_refuses_ses_022(value, becomes)
 
 
 PLACE = [16, 1, 1, 0, 5, 6, 0, 0]
+NO_INTEGERS = (None, "1", b"1", 1.0, True, [], 1 << 53, -(1 << 53), (1 << 64) - 1)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ PLACE = [16, 1, 1, 0, 5, 6, 0, 0]
     [
         PLACE[:7],
         [*PLACE, 0, 0, 0, 0, 0, 0],  # One element too many.
-        *([*PLACE[:at], wrong, *PLACE[at + 1 :]] for at in range(2, 8) for wrong in (None, "1", b"1", 1.0, True, [], 1 << 53, -(1 << 53), (1 << 64) - 1)),
+        *([*PLACE[:at], wrong, *PLACE[at + 1 :]] for at in range(2, 8) for wrong in NO_INTEGERS),
         [16, 1, -1, 0, 5, 6, 0, 0],
         [16, 1, 1 << 32, 0, 5, 6, 0, 0],
         [16, 1, 1, 256, 5, 6, 0, 0],
@@ -207,7 +208,9 @@ def test_bytes_behind_a_message_are_broken():
     assert decode_message(msgpack.packb([17, 1, 1]) + b"\x00", 1, 0)[0] == BROKEN
 
 
-@pytest.mark.parametrize("fields", [[*PLACE, 1, 2, 3, 4, 5], [22, 300, 1, [[1, 2, 3, 4, 5]] * 20], [20, 1, 0, [PLACE] * 20]])
+@pytest.mark.parametrize(
+    "fields", [[*PLACE, 1, 2, 3, 4, 5], [22, 300, 1, [[1, 2, 3, 4, 5]] * 20], [20, 1, 0, [PLACE] * 20]]
+)
 def test_every_truncation_is_refused_not_misread(fields):
     message = msgpack.packb(fields)
     for end in range(len(message)):
@@ -222,7 +225,7 @@ integers = st.integers(-(1 << 63), (1 << 64) - 1) | st.integers(-300, 300)
 @given(st.lists(integers, min_size=11, max_size=11))
 def test_integers_are_read_as_the_library_writes_them(values):
     """Each of the 13 fields of a place, against a Python reading of the same rules."""
-    inst, side, price, lots, tif, flags, expire, deadline, stp, tag, display = values
+    inst, side, price, _, tif, flags, expire, deadline, stp, tag, display = values
     inside = (
         all(abs(value) < 1 << 53 for value in values)
         and 0 <= inst < 1 << 32

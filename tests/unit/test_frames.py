@@ -4,9 +4,10 @@ import os
 import struct
 
 import pytest
-from ext.frames import FrameParser, encode_frame
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ext.frames import FrameParser, encode_frame
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 

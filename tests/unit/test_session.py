@@ -2,17 +2,17 @@
 
 import msgpack
 import pytest
-from ext.frames import WireError
-from ext.link import Link, RateLimit
-from gateway.auth import generate_key, sign
-from gateway.config import GatewayConfig
-from gateway.session import Session, State
 from gateway_venue import Venue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_frames import Transport, masked, server_frames
 
 from exchange.reasons import RejectReason as R
+from ext.frames import WireError
+from ext.link import Link, RateLimit
+from gateway.auth import generate_key, sign
+from gateway.config import GatewayConfig
+from gateway.session import Session, State
 
 NONCE = b"n" * 16
 NOW_US = 1_900_000_000_000_000
@@ -36,9 +36,7 @@ class Peer:
         self.now_ns = 0
         self.link = Link(self, venue.sequencer.submit)
         self.link.transport = Buffered()
-        self.session = Session(
-            venue.frozen, self.link, number=number, nonce=NONCE, address=address, now_ns=self.now_ns
-        )
+        self.session = Session(venue.frozen, self.link, number=number, nonce=NONCE, address=address, now_ns=self.now_ns)
         self.read = 0
 
     def receive(self, message, is_text, now_ns):
@@ -460,6 +458,14 @@ def test_no_limit(venue):
 
 
 # What is told.
+
+
+def test_nothing_is_told_before_it_is_durable_ses_030(venue):
+    peer = live(venue)
+    venue.sequencer.is_asleep = True
+    assert peer.send(SELL) == []
+    answers = peer.send([3, 1, 5], [16, 2, 1, 0, 1, 1, 0, 16], [20, 3, 0, [[17, 4, 1]]])
+    assert [answer[:2] for answer in answers] == [[65, 1], [34, 2], [36, 3]]
 
 
 def test_private_messages_go_to_every_session_of_the_account_ses_031(venue):

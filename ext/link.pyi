@@ -1,0 +1,36 @@
+"""One session's connection: frames in, command records out, event frames back."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ext.frames import FrameParser
+
+class RateLimit:
+    """A token bucket for orders and one of twice the size for cancels, in integers."""
+
+    def __init__(self, orders_per_s: int, burst_orders: int) -> None: ...
+
+class Link(FrameParser):
+    """One session's connection."""
+
+    peer: Any
+    gate: int
+    backlog_bytes_max: int
+    is_private: bool
+    def __init__(self, peer: Any, submit: Callable[[bytes], bool], backlog_bytes_max: int = ...) -> None: ...
+    @property
+    def is_live(self) -> bool: ...
+    @property
+    def account(self) -> int: ...
+    @property
+    def lane(self) -> int: ...
+    @property
+    def last_ref(self) -> int: ...
+    @property
+    def seen_ns(self) -> int: ...
+    @property
+    def commands_taken(self) -> int: ...
+    def open(self, account: int, lane: int, last_ref: int, rate: RateLimit) -> None:
+        """Decode order messages here from now on: the session has logged in."""
+    def ask_outcome(self, ref: int) -> bool:
+        """Have the engine repeat what it answered to an earlier ref; False when there is no room for the question."""
