@@ -27,15 +27,21 @@ class Matching:
 
     def match(self, taker: Order, stp: int) -> bool:
         """Trade until nothing is left or nothing is in reach; False when self-match prevention ended the taker."""
-        book = taker.position.instrument.book
-        while taker.leaves > 0 and book.would_take(taker.side, taker.price):
-            maker = book.best_level(opposite(taker.side)).front()  # type: ignore[union-attr]
+        while taker.leaves > 0:
+            maker = self.next_maker(taker)
+            if maker is None:
+                break
             if self.is_own(taker, maker):
                 if not self.prevent(taker, maker, stp):
                     return False
             elif not maker.reduce_only or self.clip_reduce_only(maker):
                 self.trade(maker, taker)
         return True
+
+    def next_maker(self, taker: Order) -> Order | None:
+        """Return the first order of the best opposite price, if the taker's limit reaches it (MAT-001)."""
+        level = taker.position.instrument.book.best_level(opposite(taker.side))
+        return level.front() if level is not None and reaches(taker.side, taker.price, level.price) else None
 
     def is_own(self, taker: Order, maker: Order) -> bool:
         """Whether both are of one owner group."""
