@@ -105,7 +105,7 @@ cdef void place_side(State *self, const Command *command, uint32_t lane, int sid
         event.price = price
         return
     slot = enter(self, position_for(self, command.account, command.instrument), lane,
-                 quote_ref(command.instrument, side), lots, 0, 0, O_QUOTE)
+                 quote_ref(command.instrument, side), lots, 0, command.tag, O_QUOTE)
     event = emit_order(self, E_ACK, slot, price, side)
     event.lots = lots
     event.leaves = lots

@@ -153,7 +153,9 @@ def line(event):
     words += [f"i{event['instrument']}"] if event["instrument"] > 1 else []
     words += [f"#{event['ref']}"] if event["ref"] else []
     words += [oid_text(event["oid"])] if event["oid"] else []
-    words += [flag.name.lower() for flag in (EventFlag.DUPLICATE, EventFlag.QUOTE, EventFlag.TAKER) if event["flags"] & flag]
+    words += [
+        flag.name.lower() for flag in (EventFlag.DUPLICATE, EventFlag.QUOTE, EventFlag.TAKER) if event["flags"] & flag
+    ]
     words += [DoneReason(event["reason"]).name] if kind == EventType.DONE else []
     words += [RejectReason(event["reason"]).name] if kind == EventType.REJECT else []
     if kind in PRICED and event["price"]:

@@ -166,7 +166,12 @@ class Entry:
 
 def is_malformed_place(command: Command) -> bool:
     """Whether a field of a place is out of its range or does not go with another."""
-    if command.side > Side.SELL or command.tif > Tif.GTD or command.stp > Stp.DECREMENT or command.flags & NOT_PLACE_FLAGS:
+    if (
+        command.side > Side.SELL
+        or command.tif > Tif.GTD
+        or command.stp > Stp.DECREMENT
+        or command.flags & NOT_PLACE_FLAGS
+    ):
         return True
     if command.lots_2 < 0 or 0 < command.lots < command.lots_2:
         return True

@@ -14,7 +14,6 @@ from exchange.reference.orders import Order
 from exchange.reference.state import State, quote_lane
 from exchange.units import LOTS_MAX, PRICE_MAX_TICKS
 
-
 NOT_LEG_FLAGS = ~int(OrderFlag.POST_ONLY)
 
 

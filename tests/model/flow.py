@@ -42,8 +42,8 @@ class Flow:
         self.last_record = b""
         self.positions = {}
         self.weights = [
-            (self.place, 42), (self.reduce, 4), (self.quote, 10), (self.cancel, 6), (self.cancel_ref, 6), (self.replace, 8),
-            (self.replace_ref, 8), (self.mass_cancel, 2), (self.time, 2), (self.deposit, 2), (self.withdraw, 2),
+            (self.place, 42), (self.reduce, 4), (self.quote, 10), (self.cancel, 6), (self.cancel_ref, 6),
+            (self.replace, 8), (self.replace_ref, 8), (self.mass_cancel, 2), (self.time, 2), (self.deposit, 2), (self.withdraw, 2),
             (self.session_lost, 1), (self.again, 3), (self.rates, 1), (self.mark, 1), (self.odd, 2), (self.listing, 1),
         ]  # fmt: skip
 
@@ -196,7 +196,9 @@ class Flow:
         return commands.time(self.now_ns - self.random.choice((0, 0, 0, 5)) * NS_PER_SECOND)
 
     def deposit(self):
-        return commands.deposit(self.account() if self.margined else 0, self.random.choice((10_000, 300_000, 2_000_000)))
+        return commands.deposit(
+            self.account() if self.margined else 0, self.random.choice((10_000, 300_000, 2_000_000))
+        )
 
     def withdraw(self):
         return commands.withdraw(self.account(), self.random.choice((1, 100_000, 5_000_000)))
@@ -222,7 +224,7 @@ class Flow:
         )  # fmt: skip
 
     def listing(self):
-        """One more window of both products, which is three instruments more, when the last but one is about to close."""
+        """One more window of both products, so three instruments more, when the last but one is about to close."""
         start = FIRST_WINDOW + self.windows
         if self.windows >= 2 and self.now_ns < (start - 2) * HOUR_NS:
             return self.time()
@@ -238,7 +240,8 @@ class Flow:
             "lots": self.lots(), "target": self.target()[1],
         }  # fmt: skip
         extremes = {
-            "account": (0, 99), "ref": (0, ref - 1), "lane": (255,), "instrument": (0, 10_000), "flags": (1, 64, 0xFFFF),
+            "account": (0, 99), "ref": (0, ref - 1), "lane": (255,), "instrument": (0, 10_000),
+            "flags": (1, 64, 0xFFFF),
             "target": (0, 1 << 32, 5 | 9 << 32, 1 << 63), "amount": (-1, 1, self.now_ns + 1, (1 << 63) - 1),
             "price": (-1, 0, 1 << 30, (1 << 30) + 1), "lots": (-1, 0, (1 << 31) - 1), "price_2": (-1, 0, 1 << 30),
             "lots_2": (-1, 1, 7, (1 << 31) - 1), "side": (1, 2, 255), "tif": (1, 2, 3, 4), "stp": (3, 4),

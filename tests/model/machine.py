@@ -12,6 +12,7 @@ from exchange.units import HOUR_NS, NS_PER_SECOND
 ACCOUNTS = 5
 PRICES = st.integers(97, 103)
 LOTS = st.sampled_from([1, 2, 3, 5, 8, 20])
+QUOTED_LOTS = st.sampled_from([0, 1, 4])
 SIDES = st.integers(0, 1)
 STPS = st.integers(0, 3)
 LANES = st.integers(0, 1)
@@ -99,8 +100,8 @@ class VenueMachine(RuleBasedStateMachine):
                 lambda instrument, bid, gap, lots, quote_set, stp, flags, tag: Leg(
                     instrument, bid, lots[0], bid + gap, lots[1], quote_set, stp, flags, tag
                 ),
-                INSTRUMENTS, PRICES, st.integers(0, 3), st.tuples(st.sampled_from([0, 1, 4]), st.sampled_from([0, 1, 4])),
-                st.integers(0, 1), STPS, st.integers(0, 1), st.integers(0, 1),
+                INSTRUMENTS, PRICES, st.integers(0, 3), st.tuples(QUOTED_LOTS, QUOTED_LOTS), st.integers(0, 1),
+                STPS, st.integers(0, 1), st.integers(0, 1),
             ),
             min_size=1, max_size=3,
         ),
@@ -137,9 +138,7 @@ class VenueMachine(RuleBasedStateMachine):
 
     @rule(window=st.integers(0, 2), long_micros=st.integers(0, 90_000), short_micros=st.integers(0, 90_000))
     def rates(self, window, long_micros, short_micros):
-        self.send(
-            commands.set_rates("A", FIRST_WINDOW + window, long_micros=long_micros, short_micros=short_micros)
-        )
+        self.send(commands.set_rates("A", FIRST_WINDOW + window, long_micros=long_micros, short_micros=short_micros))
 
     @rule()
     def again(self):
@@ -152,7 +151,8 @@ class VenueMachine(RuleBasedStateMachine):
             "flags": st.integers(0, 0xFFFF), "instrument": st.integers(0, 9), "ref": st.integers(0, 1 << 62),
             "target": st.integers(0, (1 << 64) - 1), "amount": st.integers(-(1 << 63), (1 << 63) - 1),
             "price": st.integers(-2, 1 << 30), "lots": st.integers(-2, 40), "price_2": st.integers(-2, 1 << 30),
-            "lots_2": st.integers(-2, 40), "side": st.integers(0, 3), "tif": st.integers(0, 5), "stp": st.integers(0, 5),
+            "lots_2": st.integers(-2, 40), "side": st.integers(0, 3), "tif": st.integers(0, 5),
+            "stp": st.integers(0, 5),
         }),
     )  # fmt: skip
     def odd(self, kind, who, fields):

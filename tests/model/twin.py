@@ -60,7 +60,9 @@ def first_difference(plain, other):
             fields = {name: (int(one[name]), int(two[name])) for name in EVENT.names if one[name] != two[name]}
             return f"event {index} of command {one['command']} differs in {fields}; plain {one}, other {two}"
     shorter = min(len(plain), len(other))
-    return f"{len(plain)} events against {len(other)}; the longer one goes on with {max(plain, other, key=len)[shorter]}"
+    return (
+        f"{len(plain)} events against {len(other)}; the longer one goes on with {max(plain, other, key=len)[shorter]}"
+    )
 
 
 def run_flow(driver, flow, *, batches, count):

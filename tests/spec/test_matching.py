@@ -88,7 +88,10 @@ def test_fok_steps_over_own_orders_mat_006(venue):
     before = venue.book()
     assert venue.buy("bob", 6, 101, tif=2) == ["reject bob #3 FOK_UNFILLED"]
     assert venue.book() == before  # Not even self-match prevention has touched it.
-    assert venue.buy("bob", 5, 101, tif=2)[1:3] == ["done bob #1 o0 STP sell 5@100", "fill ann #1 o1 sell 5@100 cum=5 m1"]
+    assert venue.buy("bob", 5, 101, tif=2)[1:3] == [
+        "done bob #1 o0 STP sell 5@100",
+        "fill ann #1 o1 sell 5@100 cum=5 m1",
+    ]
 
 
 @pytest.mark.parametrize("stp", [1, 2, 3])

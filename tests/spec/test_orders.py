@@ -208,7 +208,9 @@ def test_order_answers_to_its_lane_and_ref_ord_004(venue):
     ]
 
 
-@pytest.mark.parametrize("target", [0, oid_of("o0.2"), oid_of("o0.0"), oid_of("o1"), oid_of("o0") | 1 << 63, (1 << 64) - 1])
+@pytest.mark.parametrize(
+    "target", [0, oid_of("o0.2"), oid_of("o0.0"), oid_of("o1"), oid_of("o0") | 1 << 63, (1 << 64) - 1]
+)
 def test_handles_of_nothing_ord_004(venue, target):
     venue.buy("ann", 5, 100)
     assert venue.do(commands.cancel(1, 2, target)) == ["reject ann #2 NO_ORDER"]

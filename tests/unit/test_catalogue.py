@@ -26,7 +26,9 @@ def test_fabric_is_what_follows_the_last_dot():
     assert format_symbol(*parse_symbol(SYMBOL)) == SYMBOL
 
 
-@pytest.mark.parametrize("symbol", ["", "A.b", "A@2026-11-24T14", ".b@2026-11-24T14", "A.@2026-11-24T14", "A.b@", "A.b@x@2026-11-24T14"])
+@pytest.mark.parametrize(
+    "symbol", ["", "A.b", "A@2026-11-24T14", ".b@2026-11-24T14", "A.@2026-11-24T14", "A.b@", "A.b@x@2026-11-24T14"]
+)
 def test_text_that_is_no_symbol(symbol):
     with pytest.raises(SymbolError):
         parse_symbol(symbol)
@@ -55,7 +57,12 @@ def test_handles_of_nothing(catalogue, handle):
 
 def test_instrument_knows_its_parts(catalogue):
     one = catalogue.instrument(5)
-    assert (one.product_number, one.product.name, one.fabric, one.fabric_index) == (1, "H100-SXM.IB400.cuda12.T1", "use1-f03", 1)
+    assert (one.product_number, one.product.name, one.fabric, one.fabric_index) == (
+        1,
+        "H100-SXM.IB400.cuda12.T1",
+        "use1-f03",
+        1,
+    )
 
 
 def test_windows_come_sorted(catalogue):
@@ -127,7 +134,9 @@ def test_names_that_are_not(name):
 
 
 def test_hardware_classes_make_products():
-    assert {"H100-SXM", "H200-SXM", "B200-SXM", "A100-80", "MI300X", "L40S", "RTX5090", "GB200-NVL72"} == set(HARDWARE_CLASSES)
+    assert {"H100-SXM", "H200-SXM", "B200-SXM", "A100-80", "MI300X", "L40S", "RTX5090", "GB200-NVL72"} == set(
+        HARDWARE_CLASSES
+    )
     for name, entry in HARDWARE_CLASSES.items():
         assert entry.name == name
         product = Product(f"{name}.x", entry.lot_scu, entry.tick_micros, ("f",))

@@ -82,7 +82,8 @@ def test_single_broken_record(record):
 
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats() | st.text(max_size=9) | st.binary(max_size=9),
+    st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats() | st.text(max_size=9)
+    | st.binary(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )  # fmt: skip
@@ -98,7 +99,10 @@ def padded(command_type, payload):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(ADMINISTRATION), st.binary(max_size=150) | st.dictionaries(field_names, values, max_size=6).map(msgpack.packb))
+@given(
+    st.sampled_from(ADMINISTRATION),
+    st.binary(max_size=150) | st.dictionaries(field_names, values, max_size=6).map(msgpack.packb),
+)
 def test_any_payload_is_answered_once(command_type, payload):
     engine = Engine(ReferenceCore())
     engine.apply(commands.add_product("P", 1, 1, ["f"]), 0)

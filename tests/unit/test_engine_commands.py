@@ -56,9 +56,8 @@ def test_quote_is_one_record_a_leg():
     records = commands.quote(1, 2, [commands.Leg(3, 4, 5, 6, 7, 8, 1, 1, 9), commands.Leg(4, 0, 0, 6, 7)], lane=2)
     rows = np.frombuffer(records, dtype=COMMAND)
     assert rows["target"].tolist() == [0 | 2 << 32, 1 | 2 << 32]
-    assert [int(rows[0][name]) for name in ("instrument", "price", "lots", "price_2", "lots_2", "side", "stp", "flags", "tag")] == [
-        3, 4, 5, 6, 7, 8, 1, 1, 9,
-    ]  # fmt: skip
+    names = ("instrument", "price", "lots", "price_2", "lots_2", "side", "stp", "flags", "tag")
+    assert [int(rows[0][name]) for name in names] == [3, 4, 5, 6, 7, 8, 1, 1, 9]
 
 
 def test_administration_is_a_header_and_a_padded_map():
@@ -92,7 +91,9 @@ def plainly_adds_up(records):
     return True
 
 
-@given(st.lists(st.sampled_from([64, 64, 64, 128, 192, 0, 32, 96, 1 << 31]), max_size=8), st.integers(0, 3), st.booleans())
+@given(
+    st.lists(st.sampled_from([64, 64, 64, 128, 192, 0, 32, 96, 1 << 31]), max_size=8), st.integers(0, 3), st.booleans()
+)
 def test_lengths_are_checked_as_a_walk_would(lengths, rows_more, cut):
     rows = []
     for length in lengths:

@@ -59,7 +59,9 @@ def test_price_in_ticks(text, tick_micros, ticks):
     assert price_ticks(text, tick_micros) == ticks
 
 
-@pytest.mark.parametrize("text", ["2.4505", "", "-1", "1e3", "1.", ".5", "0.0000001", "1_000", "+1", "1073742", "²", "1 "])
+@pytest.mark.parametrize(
+    "text", ["2.4505", "", "-1", "1e3", "1.", ".5", "0.0000001", "1_000", "+1", "1073742", "²", "1 "]
+)
 def test_text_that_is_no_price(text):
     with pytest.raises(SymbolError):
         price_ticks(text, 1_000)
