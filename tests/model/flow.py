@@ -43,8 +43,9 @@ class Flow:
         self.positions = {}
         self.weights = [
             (self.place, 42), (self.reduce, 4), (self.quote, 10), (self.cancel, 6), (self.cancel_ref, 6),
-            (self.replace, 8), (self.replace_ref, 8), (self.mass_cancel, 2), (self.time, 2), (self.deposit, 2), (self.withdraw, 2),
-            (self.session_lost, 1), (self.again, 3), (self.rates, 1), (self.mark, 1), (self.odd, 2), (self.listing, 1),
+            (self.replace, 8), (self.replace_ref, 8), (self.mass_cancel, 2), (self.time, 2),
+            (self.deposit, 2), (self.withdraw, 2), (self.session_lost, 1), (self.again, 3), (self.rates, 1),
+            (self.mark, 1), (self.odd, 2), (self.listing, 1),
         ]  # fmt: skip
 
     def opening(self):

@@ -1,10 +1,12 @@
 """Commands and answers, and the validation of a place (docs/spec/orders.md)."""
 
+import numpy as np
 import pytest
 from venue import GATE_NS, NOW_NS, NUMBER, Venue, line, oid_of
 
 from exchange import commands
-from exchange.records import CommandType, EventType
+from exchange.records import COMMAND, CommandType, EventType
+from exchange.reference import ReferenceCore
 from exchange.units import GENERATION_MAX, LANE_OUTCOMES_MAX, LOTS_MAX, POSITION_MAX, PRICE_MAX_TICKS
 
 
@@ -225,12 +227,33 @@ def test_handles_of_others_and_of_ended_orders_ord_004(venue):
     assert venue.cancel("ann", "o0.2")[0] == "ack ann #5 o0.2"
 
 
-def test_slot_at_its_last_generation_is_retired_ord_004():
-    from exchange.reference import ReferenceCore
+def use_up_generations(venue, count):
+    """Let orders come and go in slot 0, whole batches at a time."""
+    rows = np.frombuffer(venue.order("cat", 0, 5, 100, tif=1) * min(count, 1 << 16), dtype=COMMAND).copy()
+    while count:
+        rows = rows[:count]
+        rows["ref"] = np.arange(len(rows)) + venue.refs["cat", 0] + 1
+        venue.refs["cat", 0] += len(rows)
+        venue.engine.apply_count(rows.tobytes(), NOW_NS)
+        count -= len(rows)
 
+
+@pytest.mark.slow
+def test_compiled_slot_at_its_last_generation_is_retired_ord_004(compiled_core):
+    venue = Venue(compiled_core(orders_max=2))
+    use_up_generations(venue, GENERATION_MAX - 2)
+    check_retirement(venue)
+
+
+def test_slot_at_its_last_generation_is_retired_ord_004():
     venue = Venue(ReferenceCore(orders_max=2))
     venue.core.state.slots.generations.append(GENERATION_MAX - 2)
     venue.core.state.slots.free.append(0)
+    check_retirement(venue)
+
+
+def check_retirement(venue):
+    """The last two generations of slot 0 are used, then it is not."""
     assert venue.buy("ann", 5, 100, tif=1)[0] == f"ack ann #1 o0.{GENERATION_MAX - 1} buy 5@100 leaves=5"
     assert venue.buy("ann", 5, 100, tif=1)[0] == f"ack ann #2 o0.{GENERATION_MAX} buy 5@100 leaves=5"
     assert venue.buy("ann", 5, 100)[0] == "ack ann #3 o1 buy 5@100 leaves=5"

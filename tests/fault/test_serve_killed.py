@@ -1,0 +1,164 @@
+"""kill -9 of the whole venue under full load, ten times on one journal: what was acknowledged is never lost or doubled.
+
+Each round starts `hourglass serve`, lets four sessions of the client library place orders with 200 in flight each, and
+kills the server at a random moment. Before the next start the journal must hold every acknowledged order; after it,
+every session must be told a last_ref that covers them, and a ref that is sent again must be answered with its first
+outcome. What was in flight and unanswered is sent again too: the part the journal holds is a duplicate, the rest is new.
+"""
+
+import asyncio
+import random
+import threading
+import time
+from collections import deque
+
+import pytest
+import uvloop
+from served import Grounds, executions, kill, url_of
+
+from exchange.records import Side
+from exchange.reference import ReferenceCore
+from gateway.client import ConnectionClosed, connect
+from gateway.client.entry import Pending
+from gateway.protocol import MessageType
+
+SEED = 20_261_124
+ROUNDS = 10
+LOAD_S = (0.05, 0.3)
+BURST_S = (0.03, 0.2)
+IN_FLIGHT = 200
+IN_FLIGHT_BURST = 800
+SENT_AGAIN = 150  # Acknowledged orders of each lane that are sent again after a kill.
+KILLED_WHILE_STARTING = (3, 6, 9)  # In front of these rounds a venue is killed before or amid its recovery.
+LANES = (("ann", 0), ("ann", 1), ("bob", 0), ("bob", 7))
+ACKNOWLEDGED_MIN = 2_000  # In all rounds; fewer would prove little.
+
+
+class Lane:
+    """What one lane has sent: {ref: terms}, and what it was told: {ref: oid}."""
+
+    def __init__(self, account, number):
+        self.account = account
+        self.number = number
+        self.in_flight_max = IN_FLIGHT
+        self.sent = {}
+        self.acknowledged = {}
+
+    async def trade(self, session, dice):
+        """Place orders until the connection breaks, never waiting for more than the oldest answer."""
+        flying = deque()
+        try:
+            while True:
+                while len(flying) < self.in_flight_max:
+                    flying.append(self._place(session, dice))
+                await flying.popleft().accepted()
+        except ConnectionClosed:
+            return
+
+    def _place(self, session, dice):
+        inst, side, ticks, lots = dice.choice((1, 2)), dice.choice(list(Side)), dice.randrange(90, 111), dice.randrange(1, 20)
+        order = session.place_nowait(inst, side, ticks=ticks, lots=lots)
+        self.sent[order.ref] = (inst, int(side), ticks, lots)
+        order.answer.add_done_callback(lambda answer: self._take(order.ref, answer))
+        return order
+
+    def _take(self, ref, answer):
+        if not isinstance(answer.exception(), ConnectionClosed):
+            self.acknowledged[ref] = answer.result().oid
+
+    async def send_again(self, session):
+        """Repeat refs after a restart; the number of those that were in flight, and how many of them were taken in."""
+        last_ref = session.welcome.last_ref
+        assert last_ref >= max(self.acknowledged, default=0)
+        unanswered = [ref for ref in self.sent if ref not in self.acknowledged]
+        known = list(self.acknowledged)[-SENT_AGAIN:]
+        answers = {ref: self._repeat(session, ref) for ref in sorted(known + unanswered)}
+        for ref, answer in answers.items():
+            ack = await answer
+            assert ack.code == (ref <= last_ref), f"ref {ref} of {self.account}/{self.number}, last_ref {last_ref}"
+            assert self.acknowledged.setdefault(ref, ack.oid) == ack.oid
+        return len(unanswered), sum(ref <= last_ref for ref in unanswered)
+
+    def _repeat(self, session, ref):
+        answer = asyncio.get_running_loop().create_future()
+        session.enter((MessageType.PLACE, ref, *self.sent[ref], 0, 0), Pending(answer))
+        return answer
+
+
+async def session_of(lane, url, grounds, work):
+    """Log in on a lane and do something there."""
+    async with connect(url, grounds.key[lane.account], lane=lane.number) as session:
+        return await work(session)
+
+
+async def load(process, url, grounds, lanes, dice):
+    """Trade on all lanes for a while, then send a burst, and kill the venue while it has its hands full.
+
+    The kill comes from a thread: this loop is the slower side, and would else only kill a venue that waits for it.
+    """
+    load_s, burst_s = dice.uniform(*LOAD_S), dice.uniform(*BURST_S)
+    killer = threading.Timer(burst_s, process.kill)
+
+    async def burst():
+        await asyncio.sleep(load_s)
+        for lane in lanes:
+            lane.in_flight_max = IN_FLIGHT_BURST
+        killer.start()
+
+    for lane in lanes:
+        lane.in_flight_max = IN_FLIGHT
+    works = [session_of(lane, url, grounds, lambda session, lane=lane: lane.trade(session, dice)) for lane in lanes]
+    await asyncio.gather(burst(), *works)
+    killer.join()
+    kill(process)
+    return load_s + burst_s
+
+
+async def check_again(url, grounds, lanes):
+    """Log in on all lanes and repeat; sums of what `send_again` gives."""
+    return [
+        sum(part)
+        for part in zip(*[await session_of(lane, url, grounds, lane.send_again) for lane in lanes], strict=True)
+    ]
+
+
+def acknowledged_of(lanes):
+    return {(lane.account, lane.number, ref): oid for lane in lanes for ref, oid in lane.acknowledged.items()}
+
+
+@pytest.mark.usefixtures("compiled_core")
+def test_nothing_acknowledged_is_lost_or_doubled_when_the_venue_is_killed_ses_030_ord_002(tmp_path):
+    dice = random.Random(SEED)
+    grounds = Grounds(tmp_path, ("ann", "bob"), time.time_ns())
+    lanes = [Lane(*lane) for lane in LANES]
+    process = grounds.spawn()
+    told = 0
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        for number in range(ROUNDS):
+            url = url_of(process)
+            if number:
+                flying, taken = runner.run(check_again(url, grounds, lanes))
+                print(f"  unanswered {flying}, of them in the journal {taken}")
+                acknowledged = acknowledged_of(lanes)
+            delay_s = runner.run(load(process, url, grounds, lanes, dice))
+            acknowledged = acknowledged_of(lanes)
+            print(f"seed {SEED}, round {number}: killed after {delay_s:.3f} s, acknowledged {len(acknowledged)}")
+            assert len(acknowledged) > told
+            told = len(acknowledged)
+            engine, events = grounds.replayed()
+            numbers = {account: engine.catalogue.account_number(account) for account in grounds.key}
+            assert acknowledged.items() <= executions(events, numbers).items()
+            if number == 0:
+                assert grounds.replayed(ReferenceCore())[0].state_hash() == engine.state_hash()
+            if number in KILLED_WHILE_STARTING:
+                starting = grounds.spawn()
+                time.sleep(dice.uniform(0.2, 1.0))
+                kill(starting)
+            process = grounds.spawn()
+        runner.run(check_again(url_of(process), grounds, lanes))
+    process.terminate()
+    stopped, _ = process.communicate(timeout=20)
+    engine, events = grounds.replayed()
+    assert acknowledged_of(lanes).items() <= executions(events, numbers).items()
+    assert stopped.split()[-1] == engine.state_hash()
+    assert told > ACKNOWLEDGED_MIN
