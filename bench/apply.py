@@ -21,7 +21,14 @@ WINDOW = 500_000
 
 def venue(instruments: int = 1, orders_max: int = 1 << 22) -> Engine:
     """An engine with funded, margined accounts, each its own owner, and listed windows."""
-    engine = Engine(Core(orders_max=orders_max, account_orders_max=orders_max))
+    engine = Engine(Core(orders_max=orders_max))
+    for record in setup_records(instruments):
+        engine.apply_count(record, 1)
+    return engine
+
+
+def setup_records(instruments: int) -> list[bytes]:
+    """The administrative commands of such a venue."""
     setup = [commands.add_product("H100", 8, 1_000, ["f1"], maker_fee_ppm=100, taker_fee_ppm=250)]
     for number in range(1, ACCOUNTS + 1):
         setup += [commands.add_account(f"account-{number}"), commands.deposit(number, DEPOSIT_MICROS)]
@@ -32,9 +39,7 @@ def venue(instruments: int = 1, orders_max: int = 1 << 22) -> Engine:
                 "H100", WINDOW + first, count=min(100, instruments - first), long_micros=4_000, short_micros=5_000
             )
         )
-    for record in setup:
-        engine.apply_count(record, 1)
-    return engine
+    return setup
 
 
 def records_of(flow_operations: np.ndarray, first_ref: int, ref_of: np.ndarray) -> np.ndarray:

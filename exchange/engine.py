@@ -141,9 +141,12 @@ class Engine:
         if ts_ns < self.core.now_ns:
             raise InvariantViolation(f"time must not go back from {self.core.now_ns} ns, was {ts_ns} ns")
         self.core.begin(ts_ns)
-        offset = self.core.run(records, 0)
-        while offset < len(records):
-            offset = self.core.run(records, self._apply_rare(records, offset))
+        try:
+            offset = self.core.run(records, 0)
+            while offset < len(records):
+                offset = self.core.run(records, self._apply_rare(records, offset))
+        except AssertionError as error:
+            raise InvariantViolation(str(error)) from error
         return self.core.event_count
 
     def state_hash(self) -> str:

@@ -3,6 +3,7 @@
 import mmap
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ FIRST_FRAME_REASONS = {
     Stop.SEQUENCE: "a segment before this one is missing",
 }
 
+FRAMES_AHEAD = 256  # Checked at a time, while the chunk before is used.
 LIVE_CHANCES = 2
 LIVE_PAUSE_S = 0.02
 
@@ -82,10 +84,20 @@ class Reader:
 
     def _indexes(self, path: Path, *, is_last: bool) -> Iterator[tuple[np.ndarray, memoryview]]:
         data, offset = self._open(path)
-        view = memoryview(data)
         chances = self._chances if is_last else 1
+        with ThreadPoolExecutor(1, "journal-verify") as ahead:
+            yield from self._checked(path, data, offset, chances, ahead, is_last=is_last)
+
+    def _checked(
+        self, path: Path, data: mmap.mmap, offset: int, chances: int, ahead: ThreadPoolExecutor, *, is_last: bool
+    ) -> Iterator[tuple[np.ndarray, memoryview]]:
+        """Yield chunks of checked frames; while one is used, the next is being checked without the interpreter."""
+        view = memoryview(data)
+        checking = ahead.submit(self.verifier.scan, data, offset, FRAMES_AHEAD)
         while self.tail is None or self.tail.segment != path:
-            index, offset, stop = self.verifier.scan(data, offset)
+            index, offset, stop = checking.result()
+            if stop == Stop.MORE:
+                checking = ahead.submit(self.verifier.scan, data, offset, FRAMES_AHEAD)
             frames = np.frombuffer(index, FRAME)
             if (frames["magic"] == _SEGMENT).any():
                 at = int(frames["offset"][frames["magic"] == _SEGMENT][0])
@@ -95,6 +107,8 @@ class Reader:
             if stop != Stop.MORE:
                 chances -= 1
                 self.tail = self._judge(path, data, offset, stop, is_last=is_last, is_final=chances == 0)
+                if self.tail is None:
+                    checking = ahead.submit(self.verifier.scan, data, offset, FRAMES_AHEAD)
 
     def _judge(
         self, path: Path, data: mmap.mmap, offset: int, stop: int, *, is_last: bool, is_final: bool

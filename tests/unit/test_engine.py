@@ -65,6 +65,19 @@ def test_time_starts_at_zero_and_may_stand_still(core):
         engine.apply(commands.time(0), -1)
 
 
+def test_money_out_of_range_stops_the_engine(core):
+    engine = Engine(core())
+    opening = [commands.add_account(name) for name in ("ann", "bob")]
+    opening += [commands.add_product("P", 1 << 20, 1 << 20, ["f"]), commands.list_window("P", 5)]
+    engine.apply(b"".join(opening) + commands.set_mark("P", 5, px=0), 0)
+    trades = [  # Each moves 2^62 micros from the buyer to the seller.
+        commands.place(who, ref, 1, who - 1, 1 << 22, 1) for ref in (1, 2) for who in (1, 2)
+    ]
+    engine.apply(b"".join(trades[:2]), 0)
+    with pytest.raises(InvariantViolation):
+        engine.apply(b"".join(trades[2:]), 0)
+
+
 def test_hash_tells_states_apart(core):
     engine = Engine(core())
     hashes = [engine.state_hash()]
