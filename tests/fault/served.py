@@ -21,6 +21,11 @@ START_S_MAX = 20
 HOURS_AHEAD = 48  # No gate closes while a test runs.
 
 
+def environment(*directories):
+    """The environment of a process that imports the venue, and what else is in some directories."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, *directories)))}
+
+
 class Grounds:
     """A directory with all that a venue needs, kept over its deaths: journal, key file and setup file."""
 
@@ -40,7 +45,7 @@ class Grounds:
         return subprocess.Popen(
             [sys.executable, "-m", "gateway.cli", "serve", "--journal", str(self.journal), "--port", "0",
              "--keys", str(self._keys), "--setup", str(self._setup)],
-            cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
+            cwd=ROOT, env=environment(), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
