@@ -16,15 +16,16 @@ $(VENV)/ready: pyproject.toml bootstrap.sh
 	touch $@
 
 ext: $(VENV)/ready   ## Build what has changed in ext/.
-	$(RUN) setup.py -q build_ext --inplace
+	@echo "building the core ..."
+	@$(RUN) setup.py -q build_ext --inplace
 
 lint: ext            ## Style, types and Cython warnings.
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 	$(VENV)/bin/cython-lint ext/*.pyx ext/*.pxd
 
-bench: ext           ## Run every benchmark, small enough not to rot; FULL=1 for the real figures.
-	$(RUN) -m bench $(if $(FULL),,--small) $(ARGS)
+bench: ext           ## Run every benchmark (about five minutes); SMALL=1 only shows that they run.
+	$(RUN) -m bench $(if $(SMALL),--small) $(ARGS)
 
 docs: ext            ## Check that every spec rule has a test and every generated page is up to date.
 	$(RUN) -m tests.spec_coverage

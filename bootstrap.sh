@@ -22,6 +22,7 @@ if [ -n "$missing" ]; then
     fi
 fi
 
+echo "setting up $venv (a minute or two, once) ..."
 "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "setuptools>=80" "Cython>=3.2,<4" wheel
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[dev]"
