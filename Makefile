@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test ext lint bench docs spec asan clean ci
+.PHONY: demo test ext lint bench micro docs asan clean
 
 demo: ext            ## Run the exchange on simulated order flow for half a minute.
 	$(VENV)/bin/hourglass demo $(ARGS)
@@ -26,6 +26,9 @@ lint: ext            ## Style, types and Cython warnings.
 
 bench: ext           ## Run every benchmark (about five minutes); SMALL=1 only shows that they run.
 	$(RUN) -m bench $(if $(SMALL),--small) $(ARGS)
+
+micro: ext           ## Time single calls; compare two commits with ARGS="--benchmark-autosave --benchmark-compare".
+	$(RUN) -m pytest bench --benchmark-enable --benchmark-only $(ARGS)
 
 docs: ext            ## Check that every spec rule has a test and every generated page is up to date.
 	$(RUN) -m tests.spec_coverage

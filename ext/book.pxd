@@ -3,7 +3,9 @@
 `docs/decisions/0002-price-levels-in-a-trie.md` says why a trie; `docs/c-api.md` describes the functions at the end.
 """
 
-from ext.types cimport NIL, Book, Fill, Level, Node, Order, Side, Terms, int32_t, int64_t, uint32_t, uint64_t
+from ext.types cimport (
+    META_BITS, NIL, SLOT_BITS, SLOT_MASK, Book, Fill, Level, Node, Order, Terms, int32_t, int64_t, uint32_t, uint64_t,
+)
 
 
 cdef enum:                      # Why a match step stopped.
@@ -11,6 +13,14 @@ cdef enum:                      # Why a match step stopped.
     MATCH_HELD = 1              # A reduce-only order is next: the caller decides how much of it may fill.
     MATCH_FULL = 2              # The fill buffer is full: take the fills, call again.
     MATCH_SELF = 3              # Self-match prevention ended the aggressor.
+
+
+cdef extern from "arena.h" nogil:
+    void *arena_reserve(size_t size)
+    void arena_release(void *memory, size_t size)
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void *) nogil
 
 
 cdef struct Books:              # The arenas, and the books that live in them.
@@ -53,15 +63,15 @@ cdef void settle_levels(Books *self) noexcept nogil
 
 
 cdef inline uint64_t handle_of(Books *self, uint32_t slot) noexcept nogil:
-    return (<uint64_t>(self.orders[slot].meta >> 8) << 28) | slot
+    return (<uint64_t>(self.orders[slot].meta >> META_BITS) << SLOT_BITS) | slot
 
 
 cdef inline uint32_t slot_of(Books *self, uint64_t handle) noexcept nogil:
     """The slot a live handle names, or NIL. The generation guards against reuse."""
-    cdef uint32_t slot = <uint32_t>(handle & 0xFFFFFFF)
-    if slot >= self.orders_used or self.orders[slot].meta >> 8 != handle >> 28 or self.orders[slot].leaves == 0:
+    cdef uint32_t slot = <uint32_t>(handle & SLOT_MASK)
+    if slot >= self.orders_used or self.orders[slot].leaves == 0:
         return NIL
-    return slot
+    return slot if self.orders[slot].meta >> META_BITS == handle >> SLOT_BITS else NIL
 
 
 cdef inline int reaches(int side, int32_t limit, int32_t price) noexcept nogil:

@@ -6,17 +6,9 @@ from libc.string cimport memset
 
 from ext.levels cimport find_or_add_level, neighbour_level, remove_level
 from ext.types cimport (
-    BUY, FILL_STP_CANCEL, FILL_STP_DECREMENT, FILL_TRADE, GENERATION_MAX, LOTS_MAX, NIL, O_ICEBERG, O_REDUCE_ONLY,
-    STP_CANCEL_BOTH, STP_CANCEL_INCOMING, STP_CANCEL_RESTING, STP_DECREMENT,
+    BUY, FILL_STP_CANCEL, FILL_STP_DECREMENT, FILL_TRADE, GENERATION_MAX, LOTS_MAX, O_ICEBERG, O_REDUCE_ONLY,
+    STP_CANCEL_BOTH, STP_CANCEL_INCOMING, STP_CANCEL_RESTING, STP_DECREMENT, Side,
 )
-
-
-cdef extern from "arena.h" nogil:
-    void *arena_reserve(size_t size)
-    void arena_release(void *memory, size_t size)
-
-cdef extern from *:
-    void prefetch "__builtin_prefetch"(const void *) nogil
 
 
 cdef enum:
@@ -42,8 +34,8 @@ cdef int reserve(Books *self, uint32_t orders_max, uint32_t books_max, uint32_t 
     self.free_order = NIL
     self.free_level = NIL
     self.free_node = NIL
-    return (self.orders != NULL and self.terms != NULL and self.levels != NULL and self.nodes != NULL and self.books != NULL
-            and self.dirty != NULL and self.fills != NULL)
+    return (self.orders != NULL and self.terms != NULL and self.levels != NULL and self.nodes != NULL
+            and self.books != NULL and self.dirty != NULL and self.fills != NULL)
 
 
 cdef int books_open(Books *self, uint32_t orders_max, uint32_t books_max, uint32_t fills_max) except -1:
@@ -95,7 +87,7 @@ cdef void release_order(Books *self, uint32_t slot) noexcept nogil:
     cdef Order *order = &self.orders[slot]
     order.leaves = 0
     self.orders_alive -= 1
-    if order.meta >> 8 < GENERATION_MAX:
+    if order.meta >> META_BITS < GENERATION_MAX:
         order.next = self.free_order
         self.free_order = slot
 
@@ -314,7 +306,8 @@ cdef int match_order(Books *self, uint32_t book, int side, int32_t limit, int32_
     return MATCH_DONE
 
 
-cdef int count_level(Books *self, uint32_t found, uint32_t owner, int stp, int64_t wanted, int64_t *lots) noexcept nogil:
+cdef int count_level(Books *self, uint32_t found, uint32_t owner, int stp, int64_t wanted,
+                     int64_t *lots) noexcept nogil:
     """Lots a fill-or-kill order gets at one price; 1 when an own order stops it there.
 
     In front of an own order only shown lots count: the hidden ones would be shown behind it.
@@ -340,7 +333,7 @@ cdef int64_t reachable_lots(Books *self, uint32_t book, int side, int32_t limit,
                             int stp) noexcept nogil:
     """How many lots, at most `wanted` and a little more, a fill-or-kill order would certainly get (MAT-006)."""
     cdef uint32_t found = self.books[book].side[1 - side].best
-    cdef int64_t lots = 0, bound = 0, held
+    cdef int64_t lots = 0, bound = 0, held = 0
     cdef uint32_t first = found
     cdef int stopped
     while found != NIL and bound < wanted and reaches(side, limit, self.levels[found].price):
@@ -366,7 +359,7 @@ cdef enum:
 
 cdef hg_book hg_book_create(uint32_t orders_max) noexcept nogil:
     """A book for up to `orders_max` resting orders, or NULL. Memory is taken as orders rest."""
-    if orders_max == 0 or orders_max >= 1 << 28:
+    if orders_max == 0 or orders_max > SLOT_MASK:
         return NULL
     cdef Books *self = <Books *>calloc(1, sizeof(Books))
     if self == NULL:
@@ -391,7 +384,7 @@ cdef void release_filled(Books *self, uint32_t first) noexcept nogil:
     cdef uint32_t index
     for index in range(first, self.fills_count):
         if self.fills[index].maker_leaves == 0:
-            release_order(self, <uint32_t>(self.fills[index].maker & 0xFFFFFFF))
+            release_order(self, <uint32_t>(self.fills[index].maker & SLOT_MASK))
 
 
 cdef int32_t aggress(Books *self, int side, int32_t price, int32_t lots, uint32_t owner, int stp) noexcept nogil:

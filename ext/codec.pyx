@@ -137,7 +137,7 @@ cdef int decode(const uint8_t *data, Py_ssize_t size, Intake *intake, CommandBuf
     the reason of a reject for `intake.ref`. Nothing is appended unless TAKEN.
     """
     cdef Reader source
-    cdef int64_t count, type
+    cdef int64_t count = 0, type = 0
     cdef Py_ssize_t before = commands.count
     cdef int verdict
     source.at = data
@@ -166,7 +166,7 @@ cdef int decode(const uint8_t *data, Py_ssize_t size, Intake *intake, CommandBuf
 
 
 cdef bint read_ref(Reader *source, Intake *intake) noexcept nogil:
-    cdef int64_t ref
+    cdef int64_t ref = 0
     if not read_within(source, 0, INTEGER_MAX, &ref):
         return False
     intake.ref = <uint64_t>ref
@@ -190,7 +190,7 @@ cdef int decode_command(Reader *source, int64_t type, int64_t count, Intake *int
 
 
 cdef int decode_place(Reader *source, int64_t count, Intake *intake, CommandBuffer commands) except? -3:
-    cdef int64_t instrument, side, price, lots, tif, flags
+    cdef int64_t instrument = 0, side = 0, price = 0, lots = 0, tif = 0, flags = 0
     cdef int64_t expire_us = 0, deadline_us = 0, stp = 0, tag = 0, display = 0
     cdef bint good = (
         8 <= count <= 13
@@ -229,7 +229,7 @@ cdef int decode_place(Reader *source, int64_t count, Intake *intake, CommandBuff
 
 
 cdef int decode_cancel(Reader *source, int64_t type, int64_t count, Intake *intake, CommandBuffer commands) except? -3:
-    cdef int64_t target
+    cdef int64_t target = 0
     if count != 3 or not read_within(source, 0, INTEGER_MAX, &target):
         return X_MALFORMED
     cdef Command *record = commands.add(intake, <int>type)
@@ -239,7 +239,7 @@ cdef int decode_cancel(Reader *source, int64_t type, int64_t count, Intake *inta
 
 
 cdef int decode_replace(Reader *source, int64_t type, int64_t count, Intake *intake, CommandBuffer commands) except? -3:
-    cdef int64_t target, price, lots, flags, stp = 0
+    cdef int64_t target = 0, price = 0, lots = 0, flags = 0, stp = 0
     cdef bint good = (
         6 <= count <= 7
         and read_within(source, 0, INTEGER_MAX, &target)
@@ -285,7 +285,7 @@ cdef int decode_mass_cancel(Reader *source, int64_t count, Intake *intake, Comma
 
 cdef int decode_quote(Reader *source, int64_t count, Intake *intake, CommandBuffer commands) except? -3:
     """A quote's tail follows its legs, so its flags are put into the records afterwards."""
-    cdef int64_t quote_set, legs = 0, flags = 0, stp = 0, leg, tail = 0
+    cdef int64_t quote_set = 0, legs = 0, flags = 0, stp = 0, leg, tail = 0
     cdef Py_ssize_t first = commands.count
     if count < 4 or count > 6 or not read_within(source, 0, 255, &quote_set) or not read_array(source, &legs):
         return X_MALFORMED
@@ -306,7 +306,7 @@ cdef int decode_quote(Reader *source, int64_t count, Intake *intake, CommandBuff
 
 
 cdef bint decode_leg(Reader *source, Command *record, int64_t quote_set, int64_t leg, int64_t legs) noexcept nogil:
-    cdef int64_t count, instrument, bid, bid_lots, ask, ask_lots
+    cdef int64_t count = 0, instrument = 0, bid = 0, bid_lots = 0, ask = 0, ask_lots = 0
     cdef bint good = (
         read_array(source, &count)
         and count == 5

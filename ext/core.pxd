@@ -1,5 +1,7 @@
+"""The core as other Cython modules see it."""
+
 from ext.state cimport State
-from ext.types cimport Instrument, int64_t, uint32_t
+from ext.types cimport Instrument, uint32_t
 
 
 cdef class Core:
@@ -7,5 +9,3 @@ cdef class Core:
     cdef int check(self) except -1
     cdef Instrument *listed(self, uint32_t handle) except NULL
     cdef void evaluate_all(self, uint32_t handle)
-    cpdef int begin(self, int64_t ts_ns) except -1
-    cpdef size_t run(self, bytes records, size_t offset=*) except? 0

@@ -9,29 +9,26 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from ext.book cimport books_close, books_open, next_level, open_book, retire_level, slot_of
+from ext.book cimport arena_release, arena_reserve, books_close, books_open, next_level, open_book, retire_level
 from ext.dump cimport dump_state
 from ext.idmap cimport map_close, map_find, map_open, refs_open
 from ext.lanes cimport answer_again, find_lane, find_or_add_lane
-from ext.orders cimport R_BALANCE, R_MALFORMED, R_NO_ACCOUNT, R_OPEN_LIMIT, R_STALE_REF, R_UNKNOWN_TYPE, cancel, place, replace
+from ext.orders cimport (
+    R_BALANCE, R_MALFORMED, R_NO_ACCOUNT, R_OPEN_LIMIT, R_STALE_REF, R_UNKNOWN_TYPE, cancel, place, replace,
+)
 from ext.prefetch cimport (
     PREFETCH_FAR, PREFETCH_LAST, PREFETCH_MIDDLE, PREFETCH_NEAR, prefetch_indexes, prefetch_levels, prefetch_paths,
     prefetch_targets,
 )
 from ext.quotes cimport continues_quote, leg_of, quote
 from ext.risk cimport evaluate
-from ext.state cimport BROKEN_MONEY, emit, emit_answer, move
+from ext.state cimport BROKEN_MONEY, emit, emit_answer, move_money
 from ext.sweeps cimport mass_cancel, pass_time, session_lost
 from ext.types cimport (
     C_CANCEL, C_CANCEL_REF, C_DEPOSIT, C_MASS_CANCEL, C_PLACE, C_QUOTE, C_RARE_FIRST, C_REPLACE, C_REPLACE_REF,
-    C_SESSION_LOST, C_TIME, C_WITHDRAW, E_ACCOUNT, E_ACK, E_LEVEL, E_REJECT, MONEY_MAX, NIL, V_SELL, Account, Command,
-    Event, Instrument, Lane, Level, Position, int32_t, int64_t, uint8_t, uint32_t, uint64_t, wide_t,
+    C_SESSION_LOST, C_TIME, C_WITHDRAW, E_ACCOUNT, E_ACK, E_LEVEL, E_REJECT, MONEY_MAX, NIL, SLOT_MASK, V_SELL,
+    Account, Command, Event, Lane, Level, Position, int32_t, uint64_t, wide_t,
 )
-
-
-cdef extern from "arena.h" nogil:
-    void *arena_reserve(size_t size)
-    void arena_release(void *memory, size_t size)
 
 
 cdef enum:
@@ -205,8 +202,8 @@ cdef class Core:
     def __cinit__(self, uint32_t orders_max=1 << 22, uint32_t accounts_max=1 << 20, uint32_t instruments_max=1 << 18,
                   uint32_t account_orders_max=1 << 18, uint64_t index_seed=0):
         cdef State *state = &self.state
-        if not 0 < orders_max < 1 << 28:
-            raise ValueError(f"orders_max must be from 1 to {(1 << 28) - 1}, was {orders_max}")
+        if not 0 < orders_max <= SLOT_MASK:
+            raise ValueError(f"orders_max must be from 1 to {SLOT_MASK}, was {orders_max}")
         memset(state, 0, sizeof(State))
         state.accounts_max = accounts_max
         state.instruments_max = instruments_max
@@ -271,21 +268,21 @@ cdef class Core:
         """Limit of instruments."""
         return self.state.instruments_max
 
-    cpdef int begin(self, int64_t ts_ns) except -1:
-        """Start a batch: forget the last one's events. ValueError when time would go back (ENG-002)."""
+    def begin(self, int64_t ts_ns):
+        """Start a batch: forget the last one's events. AssertionError when time would go back (ENG-002)."""
         if ts_ns < self.state.now_ns:
-            raise ValueError(f"ts_ns must not be before {self.state.now_ns}, was {ts_ns}")
+            raise AssertionError(f"ts_ns must not be before {self.state.now_ns}, was {ts_ns}")
         self.state.now_ns = ts_ns
         self.state.event_count = 0
         self.state.command = 0
-        return 0
 
     cdef int check(self) except -1:
         if self.state.broken:
-            raise AssertionError("the core ran out of " + ("money range" if self.state.broken == BROKEN_MONEY else "memory"))
+            what = "money range" if self.state.broken == BROKEN_MONEY else "memory"
+            raise AssertionError(f"the core ran out of {what}")
         return 0
 
-    cpdef size_t run(self, bytes records, size_t offset=0) except? 0:
+    def run(self, bytes records not None, size_t offset):
         """Apply records from a byte offset up to the end or the first rare one; returns the offset reached."""
         cdef const char *data = PyBytes_AS_STRING(records)
         cdef size_t size = PyBytes_GET_SIZE(records)
@@ -298,13 +295,6 @@ cdef class Core:
                 offset = apply_records(&self.state, data, offset, size)
         self.check()
         return offset
-
-    def apply(self, bytes records not None, int64_t ts_ns):
-        """`begin` and `run` in one call, for a batch without rare records; returns the number of events."""
-        self.begin(ts_ns)
-        if self.run(records, 0) != <size_t>PyBytes_GET_SIZE(records):
-            raise ValueError("records with a payload must go through the engine")
-        return self.state.event_count
 
     def begin_rare(self):
         """Take the next sequence number for a record that the engine handles itself."""
@@ -332,7 +322,8 @@ cdef class Core:
         """Make the next account. Numbers are dense, 0 is the venue's fee account."""
         cdef Account *account
         if number != self.state.accounts_count or number >= self.state.accounts_max:
-            raise ValueError(f"number must be {self.state.accounts_count}, below {self.state.accounts_max}, was {number}")
+            raise ValueError(f"number must be {self.state.accounts_count}, below {self.state.accounts_max}, "
+                             f"was {number}")
         account = &self.state.accounts[number]
         account.group = group
         account.margined = margined
@@ -388,12 +379,12 @@ cdef class Core:
         cdef uint32_t slot = instrument.first_position
         cdef Position *position
         cdef wide_t paid = 0
-        cdef int64_t pool = 0
+        cdef int64_t pool = 0                   # Ends at 0: what some gain, others lose.
         instrument.mark = ticks
         while slot != NIL:
             position = &self.state.positions[slot]
             paid = <wide_t>moved * position.lots * instrument.lot_micros
-            if paid != 0 and not pay(&self.state, &pool, position.account, paid):
+            if paid != 0 and not move_money(&pool, &self.state.accounts[position.account].balance, paid):
                 self.state.broken = BROKEN_MONEY
             slot = position.next_of_instrument
         self.evaluate_all(handle)
@@ -460,39 +451,31 @@ cdef class Core:
         """The canonical state (docs/spec/engine.md)."""
         return dump_state(&self.state)
 
-    def layout(self):
-        """Sizes and offsets of the record structs, for the test that holds them against the NumPy dtypes."""
-        cdef Command command
-        cdef Event event
-        cdef char *c = <char *>&command
-        cdef char *e = <char *>&event
-        return {
-            "command": (sizeof(Command), {
-                "length": <char *>&command.length - c, "type": <char *>&command.type - c,
-                "flags": <char *>&command.flags - c, "account": <char *>&command.account - c,
-                "instrument": <char *>&command.instrument - c, "ref": <char *>&command.ref - c,
-                "target": <char *>&command.target - c, "amount": <char *>&command.amount - c,
-                "price": <char *>&command.price - c, "lots": <char *>&command.lots - c,
-                "price_2": <char *>&command.price_2 - c, "lots_2": <char *>&command.lots_2 - c,
-                "tag": <char *>&command.tag - c, "lane": <char *>&command.lane - c,
-                "side": <char *>&command.side - c, "tif": <char *>&command.tif - c, "stp": <char *>&command.stp - c,
-            }),
-            "event": (sizeof(Event), {
-                "type": <char *>&event.type - e, "flags": <char *>&event.flags - e,
-                "reason": <char *>&event.reason - e, "lane": <char *>&event.lane - e,
-                "command": <char *>&event.command - e, "account": <char *>&event.account - e,
-                "instrument": <char *>&event.instrument - e, "oid": <char *>&event.oid - e,
-                "ref": <char *>&event.ref - e, "match_id": <char *>&event.match_id - e,
-                "price": <char *>&event.price - e, "lots": <char *>&event.lots - e, "cum": <char *>&event.cum - e,
-                "leaves": <char *>&event.leaves - e, "amount": <char *>&event.amount - e,
-            }),
-        }
 
-
-cdef extern from "checked.h" nogil:
-    int move_money(int64_t *debit, int64_t *credit, wide_t amount_micros)
-
-
-cdef int pay(State *state, int64_t *pool, uint32_t account, wide_t amount_micros) noexcept nogil:
-    """Between the pool of one mark change, which ends at 0, and an account."""
-    return move_money(pool, &state.accounts[account].balance, amount_micros)
+def record_layouts():
+    """(size, offset of each field) of the record structs; tests hold them against the NumPy dtypes."""
+    cdef Command command
+    cdef Event event
+    cdef char *c = <char *>&command
+    cdef char *e = <char *>&event
+    return {
+        "command": (sizeof(Command), {
+            "length": <char *>&command.length - c, "type": <char *>&command.type - c,
+            "flags": <char *>&command.flags - c, "account": <char *>&command.account - c,
+            "instrument": <char *>&command.instrument - c, "ref": <char *>&command.ref - c,
+            "target": <char *>&command.target - c, "amount": <char *>&command.amount - c,
+            "price": <char *>&command.price - c, "lots": <char *>&command.lots - c,
+            "price_2": <char *>&command.price_2 - c, "lots_2": <char *>&command.lots_2 - c,
+            "tag": <char *>&command.tag - c, "lane": <char *>&command.lane - c,
+            "side": <char *>&command.side - c, "tif": <char *>&command.tif - c, "stp": <char *>&command.stp - c,
+        }),
+        "event": (sizeof(Event), {
+            "type": <char *>&event.type - e, "flags": <char *>&event.flags - e,
+            "reason": <char *>&event.reason - e, "lane": <char *>&event.lane - e,
+            "command": <char *>&event.command - e, "account": <char *>&event.account - e,
+            "instrument": <char *>&event.instrument - e, "oid": <char *>&event.oid - e,
+            "ref": <char *>&event.ref - e, "match_id": <char *>&event.match_id - e,
+            "price": <char *>&event.price - e, "lots": <char *>&event.lots - e, "cum": <char *>&event.cum - e,
+            "leaves": <char *>&event.leaves - e, "amount": <char *>&event.amount - e,
+        }),
+    }

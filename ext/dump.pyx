@@ -3,13 +3,12 @@
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdlib cimport free, malloc, qsort, realloc
-from libc.string cimport memcpy
 
 from ext.book cimport handle_of, next_level, slot_of
 from ext.lanes cimport outcome_at
-from ext.state cimport State
 from ext.types cimport (
-    NIL, O_QUOTE, QUOTE_LANES, Account, Expiry, Instrument, Lane, Order, Outcome, Position, int64_t, uint32_t, uint64_t, Terms,
+    META_BITS, NIL, O_QUOTE, QUOTE_LANES, Account, Expiry, Instrument, Lane, Order, Outcome, Position, Terms, int64_t,
+    uint32_t, uint64_t,
 )
 
 
@@ -159,7 +158,7 @@ cdef void put_slots(Row *row, State *self) noexcept nogil:
     put(row, self.books.orders_used)
     while slot != NIL:
         put(row, slot)
-        put(row, self.books.orders[slot].meta >> 8)
+        put(row, self.books.orders[slot].meta >> META_BITS)
         slot = self.books.orders[slot].next
 
 

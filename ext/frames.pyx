@@ -96,8 +96,7 @@ def encode_frame(int opcode, bytes payload):
 
 cdef void unmask(uint8_t *target, const uint8_t *source, const uint8_t *mask, Py_ssize_t size) noexcept nogil:
     """Copy `size` bytes, each xored with the mask; eight at a time, whatever the alignment."""
-    cdef uint64_t wide
-    cdef uint64_t word
+    cdef uint64_t wide = 0, word = 0
     cdef Py_ssize_t at = 0
     memcpy(&wide, mask, 4)
     memcpy(<uint8_t *>&wide + 4, mask, 4)

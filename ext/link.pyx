@@ -112,7 +112,8 @@ cdef class Link(FrameParser):
         if verdict == OTHER:
             return OTHER
         if verdict == BROKEN:
-            raise WireError("an order message must be one array that starts with type and ref", close_code=4003)
+            message = "an order message must be one array that starts with type and ref"
+            raise WireError(message, close_code=CLOSE_MALFORMED)
         if verdict != TAKEN:
             return self.refuse(&intake, verdict)
         if self.gate:

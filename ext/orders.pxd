@@ -1,7 +1,7 @@
 """Life of an order in the core: placed, matched, replaced, ended. Rules: docs/spec/orders.md."""
 
 from ext.state cimport State
-from ext.types cimport Command, Position, int32_t, int64_t, uint32_t, uint64_t
+from ext.types cimport Command, int32_t, int64_t, uint32_t, uint64_t
 
 
 cdef enum:                      # Reject reasons the core gives; exchange/reasons.py has them all.
@@ -45,7 +45,8 @@ cdef void cancel(State *self, const Command *command, uint32_t lane) noexcept no
 cdef void replace(State *self, const Command *command, uint32_t lane) noexcept nogil
 cdef uint32_t enter(State *self, uint32_t position, uint32_t lane, uint64_t ref, int32_t lots, int32_t display,
                     uint32_t tag, uint32_t flags) noexcept nogil
-cdef void work(State *self, uint32_t slot, int side, int32_t price, int stp, int may_rest, int64_t expiry_ns) noexcept nogil
+cdef void work(State *self, uint32_t slot, int side, int32_t price, int stp, int may_rest,
+               int64_t expiry_ns) noexcept nogil
 cdef void end_resting(State *self, uint32_t slot, int reason) noexcept nogil
 cdef void shrink_resting(State *self, uint32_t slot, int32_t leaves) noexcept nogil
 cdef uint32_t position_for(State *self, uint32_t account, uint32_t instrument) noexcept nogil

@@ -4,21 +4,21 @@
 from libc.stdlib cimport realloc
 
 from ext.book cimport (
-    MATCH_DONE, MATCH_FULL, MATCH_HELD, MATCH_SELF, acquire_order, handle_of, match_order, reachable_lots, reaches,
-    release_order, rest_order, shrink_order, slot_of, unlink_order,
+    MATCH_FULL, MATCH_HELD, MATCH_SELF, acquire_order, handle_of, match_order, reachable_lots, reaches, release_order,
+    rest_order, shrink_order, slot_of, unlink_order,
 )
 from ext.idmap cimport map_add, map_find, refs_add, refs_find, refs_remove
 from ext.lanes cimport accept, refuse
-from ext.risk cimport covered, evaluate, reducible
+from ext.risk cimport covered, reducible
 from ext.state cimport (
     BROKEN_MEMORY, best_price, count_open, emit, emit_done, emit_order, emit_replaced, fee_of, money_fits, money_of,
     move, price_of, side_of, touch_position,
 )
 from ext.types cimport (
-    BUY, C_CANCEL, C_REPLACE, E_FILL, E_TRADE, F_COD, F_KEEP_PRIORITY, F_POST_ONLY, F_REDUCE_ONLY, FILL_STP_CANCEL,
-    FILL_STP_DECREMENT, FOK, GTD, GTG, ICEBERG_REFRESHES_MAX, IOC, LOTS_MAX, MONEY_MAX, NIL, O_GTD, O_POST_ONLY,
-    O_ICEBERG, O_QUOTE, O_REDUCE_ONLY, PRICE_MAX_TICKS, SELL, V_SELL, V_TAKER, Account, Event, Expiry, Fill, Instrument, Order,
-    wide_t, Terms,
+    BUY, C_CANCEL, C_REPLACE, E_FILL, E_TRADE, F_COD, F_KEEP_PRIORITY, F_POST_ONLY, F_REDUCE_ONLY,
+    FILL_STP_DECREMENT, FILL_TRADE, FOK, GTD, GTG, ICEBERG_REFRESHES_MAX, IOC, LOTS_MAX, NIL, O_GTD, O_ICEBERG,
+    O_POST_ONLY, O_QUOTE, O_REDUCE_ONLY, PRICE_MAX_TICKS, SELL, SLOT_MASK, V_SELL, V_TAKER, Event, Expiry, Fill,
+    Instrument, Order, Position, Terms, wide_t,
 )
 
 
@@ -98,7 +98,8 @@ cdef int refusal_by_risk(State *self, uint32_t account, uint32_t instrument, int
     return R_NONE
 
 
-cdef inline int too_large(State *self, uint32_t instrument, int64_t price, int64_t lots, int64_t display) noexcept nogil:
+cdef inline int too_large(State *self, uint32_t instrument, int64_t price, int64_t lots,
+                          int64_t display) noexcept nogil:
     return (not money_fits(price, lots, self.instruments[instrument].lot_micros)
             or (display > 0 and lots > <int64_t>ICEBERG_REFRESHES_MAX * display))
 
@@ -229,7 +230,7 @@ cdef void release(State *self, uint32_t slot) noexcept nogil:
 
 cdef void settle_trade(State *self, const Fill *fill, uint32_t taker, int side) noexcept nogil:
     """Money, positions, fees and the three events of one match (ACC-003, FEE-001, MAT-003)."""
-    cdef uint32_t maker = <uint32_t>(fill.maker & 0xFFFFFFF)
+    cdef uint32_t maker = <uint32_t>(fill.maker & SLOT_MASK)
     cdef Order *made = &self.books.orders[maker]
     cdef Order *took = &self.books.orders[taker]
     cdef uint32_t maker_slot = self.books.terms[maker].position
@@ -278,7 +279,7 @@ cdef void settle_trade(State *self, const Fill *fill, uint32_t taker, int side) 
 
 cdef void settle_prevention(State *self, const Fill *fill, uint32_t taker, int side, int32_t price) noexcept nogil:
     """Self-match prevention took lots away without a trade (STP-001, STP-003, STP-004)."""
-    cdef uint32_t maker = <uint32_t>(fill.maker & 0xFFFFFFF)
+    cdef uint32_t maker = <uint32_t>(fill.maker & SLOT_MASK)
     cdef uint32_t position = self.books.terms[maker].position
     count_open(self, position, 1 - side, -fill.lots)
     touch_position(self, position)
@@ -300,7 +301,7 @@ cdef void take_fills(State *self, uint32_t taker, int side, int32_t price) noexc
     cdef Fill *fill
     for index in range(self.books.fills_count):
         fill = &self.books.fills[index]
-        if fill.kind == 0:
+        if fill.kind == FILL_TRADE:
             settle_trade(self, fill, taker, side)
         else:
             settle_prevention(self, fill, taker, side, price)
@@ -341,7 +342,8 @@ cdef int32_t aggress(State *self, uint32_t slot, int side, int32_t price, int st
     return leaves
 
 
-cdef void work(State *self, uint32_t slot, int side, int32_t price, int stp, int may_rest, int64_t expiry_ns) noexcept nogil:
+cdef void work(State *self, uint32_t slot, int side, int32_t price, int stp, int may_rest,
+               int64_t expiry_ns) noexcept nogil:
     """Match an order, then rest it or end it. A slot that rested before is still indexed."""
     cdef Order *order = &self.books.orders[slot]
     cdef Terms *terms = &self.books.terms[slot]

@@ -4,12 +4,13 @@ A stage only reads what the stage before it has asked for. Every address is a gu
 never a result.
 """
 
+from ext.book cimport prefetch
 from ext.idmap cimport map_find, map_place, ref_hash
 from ext.lanes cimport find_lane
-from ext.state cimport State, prefetch
+from ext.state cimport State
 from ext.types cimport (
-    C_CANCEL, C_CANCEL_REF, C_PLACE, C_QUOTE, C_REPLACE, C_REPLACE_REF, NIL, Command, Node, Order, Side, Terms,
-    uint32_t, uint64_t,
+    C_CANCEL, C_CANCEL_REF, C_PLACE, C_QUOTE, C_REPLACE, C_REPLACE_REF, NIL, SLOT_MASK, Command, Node, Order, Side,
+    Terms, uint32_t, uint64_t,
 )
 
 
@@ -31,7 +32,7 @@ cdef inline uint32_t likely_slot(State *self, const Command *command) noexcept n
     """The order that a cancel or replace will probably find, or NIL."""
     cdef uint32_t slot
     if command.type == C_CANCEL or command.type == C_REPLACE:
-        slot = <uint32_t>(command.target & 0xFFFFFFF)
+        slot = <uint32_t>(command.target & SLOT_MASK)
     elif command.type == C_CANCEL_REF or command.type == C_REPLACE_REF:
         slot = <uint32_t>index_place(self, command)[0]
     else:
@@ -70,9 +71,9 @@ cdef inline void prefetch_targets(State *self, const Command *command) noexcept 
         if slot != NIL:
             prefetch(&self.positions[slot])
         sides = self.books.books[command.instrument].side
-        prefetch(&self.books.levels[sides[0].best & 0xFFFFFFF])
-        prefetch(&self.books.levels[sides[1].best & 0xFFFFFFF])
-        prefetch(&self.books.nodes[sides[command.side & 1].root & 0xFFFFFFF])
+        prefetch(&self.books.levels[sides[0].best & SLOT_MASK])
+        prefetch(&self.books.levels[sides[1].best & SLOT_MASK])
+        prefetch(&self.books.nodes[sides[command.side & 1].root & SLOT_MASK])
 
 
 cdef inline Node *leaf_node(State *self, const Command *command) noexcept nogil:
@@ -100,11 +101,11 @@ cdef inline void prefetch_paths(State *self, const Command *command) noexcept no
     if slot != NIL:
         order = &self.books.orders[slot]
         terms = &self.books.terms[slot]
-        prefetch(&self.books.orders[order.prev & 0xFFFFFFF])        # NIL gives an address nobody reads.
-        prefetch(&self.books.orders[order.next & 0xFFFFFFF])
-        prefetch(&self.books.terms[terms.mine_prev & 0xFFFFFFF])
-        prefetch(&self.books.terms[terms.mine_next & 0xFFFFFFF])
-        prefetch(&self.books.levels[order.level & 0xFFFFFFF])
+        prefetch(&self.books.orders[order.prev & SLOT_MASK])        # NIL gives an address nobody reads.
+        prefetch(&self.books.orders[order.next & SLOT_MASK])
+        prefetch(&self.books.terms[terms.mine_prev & SLOT_MASK])
+        prefetch(&self.books.terms[terms.mine_next & SLOT_MASK])
+        prefetch(&self.books.levels[order.level & SLOT_MASK])
         prefetch(&self.positions[terms.position])
         if command.type == C_CANCEL:
             prefetch(&self.refs.places[ref_hash(&self.refs, terms.lane, terms.ref) & self.refs.mask])
@@ -123,7 +124,7 @@ cdef inline void prefetch_levels(State *self, const Command *command) noexcept n
         return
     slot = map_find(&self.position_map, position_key(command))
     if slot != NIL:
-        prefetch(&self.books.terms[self.positions[slot].tail & 0xFFFFFFF])
+        prefetch(&self.books.terms[self.positions[slot].tail & SLOT_MASK])
     node = leaf_node(self, command)
     if node != NULL and (node.bitmap >> (command.price & 63)) & 1:
         level = node.child[command.price & 63]

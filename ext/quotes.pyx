@@ -1,7 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Two-sided quotes: each side is an order that is addressed by (account, set, instrument, side)."""
 
-from ext.book cimport handle_of
 from ext.idmap cimport refs_find
 from ext.lanes cimport accept, find_or_add_lane, refuse
 from ext.orders cimport (
@@ -10,8 +9,8 @@ from ext.orders cimport (
 )
 from ext.state cimport emit, emit_answer, emit_order, money_fits, price_of
 from ext.types cimport (
-    E_ACK, E_REJECT, F_POST_ONLY, LOTS_MAX, NIL, O_QUOTE, PRICE_MAX_TICKS, QUOTE_LANES, V_QUOTE, V_SELL, Event, Order,
-    int32_t, uint64_t,
+    E_ACK, E_REJECT, F_POST_ONLY, LOTS_MAX, NIL, O_QUOTE, PRICE_MAX_TICKS, QUOTE_LANES, V_QUOTE, V_SELL, Event, int32_t,
+    uint64_t,
 )
 
 
@@ -64,7 +63,7 @@ cdef inline uint64_t quote_ref(uint32_t instrument, int side) noexcept nogil:
 
 
 cdef int keep_or_end(State *self, uint32_t lane, const Command *command, int side) noexcept nogil:
-    """Shrink the side's earlier order in place if it may keep its priority, else end it. Returns whether it was kept."""
+    """Shrink the side's earlier order in place if it may keep its priority, else end it; whether it was kept."""
     cdef int32_t price = command.price_2 if side else command.price
     cdef int32_t lots = command.lots_2 if side else command.lots
     cdef uint32_t slot = refs_find(&self.refs, self.books.terms, lane, quote_ref(command.instrument, side))
@@ -115,7 +114,7 @@ cdef void place_side(State *self, const Command *command, uint32_t lane, int sid
 cdef void quote(State *self, const Command *command, uint32_t lane, int first) noexcept nogil:
     """One leg. `first`: it is leg 0, whose verdict is the outcome of the ref."""
     cdef int reason = refusal_of_quote(self, command)
-    cdef uint32_t set_lane
+    cdef uint32_t set_lane = NIL
     cdef int bid_kept, ask_kept
     cdef Event *event
     if reason == R_NONE:

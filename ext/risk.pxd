@@ -1,6 +1,5 @@
 """The pre-trade check: O(1) on counters, integers only, 128 bits wide in between (docs/spec/accounts.md)."""
 
-from ext.book cimport reaches
 from ext.state cimport State, best_price
 from ext.types cimport BUY, MONEY_MAX, Account, Instrument, Position, int32_t, int64_t, uint32_t, wide_t
 
@@ -19,7 +18,8 @@ cdef inline int64_t larger_side(wide_t buy, wide_t sell) noexcept nogil:
     return MONEY_MAX if most > MONEY_MAX else <int64_t>most
 
 
-cdef inline wide_t buy_requirement(const Instrument *instrument, int64_t lots, int64_t open_buy, int64_t bid) noexcept nogil:
+cdef inline wide_t buy_requirement(const Instrument *instrument, int64_t lots, int64_t open_buy,
+                                   int64_t bid) noexcept nogil:
     """Left side of RSK-002; `bid` -1 when there is none."""
     cdef wide_t sum = held(lots + open_buy, instrument.long_micros)
     if bid >= 0 and instrument.mark >= 0:
@@ -27,7 +27,8 @@ cdef inline wide_t buy_requirement(const Instrument *instrument, int64_t lots, i
     return sum
 
 
-cdef inline wide_t sell_requirement(const Instrument *instrument, int64_t lots, int64_t open_sell, int64_t ask) noexcept nogil:
+cdef inline wide_t sell_requirement(const Instrument *instrument, int64_t lots, int64_t open_sell,
+                                    int64_t ask) noexcept nogil:
     """Right side of RSK-002; `ask` -1 when there is none."""
     cdef wide_t sum = held(open_sell - lots, instrument.short_micros)
     if ask >= 0 and instrument.mark >= 0:

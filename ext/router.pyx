@@ -99,18 +99,19 @@ cdef class Router:
         Returns [(type, instrument, gseq), ...] of STATUS and INSTRUMENT events, whose messages need the catalogue.
         """
         cdef Py_buffer view
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, count
         cdef const Event *event
         cdef list rare = []
         PyObject_GetBuffer(events, &view, PyBUF_SIMPLE)
         try:
             if view.len % sizeof(Event):
                 raise ValueError(f"events must be whole records of {sizeof(Event)} bytes, was {view.len} bytes")
-            for i in range(view.len // <Py_ssize_t>sizeof(Event)):
+            count = view.len // <Py_ssize_t>sizeof(Event)
+            for i in range(count):
                 event = <const Event *>view.buf + i
                 self.gseq = first_seq + event.command
                 self.route_event(event, ts_ns // 1000, rare)
-            self.events_routed += i + 1 if view.len else 0
+            self.events_routed += count
         finally:
             PyBuffer_Release(&view)
         self.asker = None

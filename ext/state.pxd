@@ -3,11 +3,11 @@
 from libc.stdlib cimport realloc
 from libc.string cimport memset
 
-from ext.book cimport Books, handle_of, touch_level
+from ext.book cimport Books, handle_of
 from ext.idmap cimport Map, RefIndex
 from ext.types cimport (
-    BUY, E_DONE, E_REJECT, E_REPLACED, NIL, O_QUOTE, QUOTE_LANES, V_QUOTE, V_SELL, Account, Command, Event, Expiry,
-    Instrument, Lane, Order, Position, int32_t, int64_t, uint32_t, uint64_t, wide_t, Terms,
+    BUY, E_DONE, E_REPLACED, NIL, O_QUOTE, V_QUOTE, V_SELL, Account, Command, Event, Expiry, Instrument, Lane, Order,
+    Position, Terms, int32_t, int64_t, uint32_t, uint64_t, wide_t,
 )
 
 
@@ -16,9 +16,6 @@ cdef extern from "checked.h" nogil:
     int money_fits(int64_t ticks, int64_t lots, int64_t lot_micros)
     int64_t fee_of(int64_t value_micros, uint32_t ppm)
     int move_money(int64_t *debit, int64_t *credit, wide_t amount_micros)
-
-cdef extern from *:
-    void prefetch "__builtin_prefetch"(const void *) nogil
 
 
 cdef enum:                      # What stops the process (State.broken).
@@ -104,7 +101,8 @@ cdef inline Event *emit_order(State *self, int type, uint32_t slot, int32_t pric
     return event
 
 
-cdef inline void emit_done(State *self, uint32_t slot, int32_t price, int side, int32_t lots, int reason) noexcept nogil:
+cdef inline void emit_done(State *self, uint32_t slot, int32_t price, int side, int32_t lots,
+                           int reason) noexcept nogil:
     cdef Event *event = emit_order(self, E_DONE, slot, price, side)
     event.reason = reason
     event.lots = lots

@@ -1,13 +1,15 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Mass cancel (CXL-002), lost sessions (CXL-004), expiry and gates (MAT-010, MAT-011)."""
 
-from ext.book cimport next_level, slot_of
+from ext.book cimport slot_of
 from ext.lanes cimport accept, find_lane, refuse
-from ext.orders cimport D_COD, D_EXPIRED, D_USER, D_WINDOW_CLOSED, R_MALFORMED, R_NO_ACCOUNT, end_resting, sift_down_first
+from ext.orders cimport (
+    D_COD, D_EXPIRED, D_USER, D_WINDOW_CLOSED, R_MALFORMED, R_NO_ACCOUNT, end_resting, sift_down_first,
+)
 from ext.state cimport emit, side_of
 from ext.types cimport (
-    E_REJECT, E_STATUS, M_INSTRUMENT, M_LANE, M_PRODUCT, M_SIDE, M_TAG, M_WINDOWS, NIL, O_COD, O_QUOTE, SELL, Event,
-    Instrument, Order, int32_t, int64_t, uint64_t, Terms,
+    E_REJECT, E_STATUS, M_INSTRUMENT, M_LANE, M_PRODUCT, M_SIDE, M_TAG, M_WINDOWS, NIL, O_COD, SELL, Event,
+    Instrument, Order, Terms, int32_t, int64_t, uint64_t,
 )
 
 

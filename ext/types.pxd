@@ -9,7 +9,6 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     NIL = 0xFFFFFFFF            # No slot.
-    ANY = 0xFFFFFFFF
 
 cdef enum:                      # Sides.
     BUY = 0
@@ -84,7 +83,8 @@ cdef enum:                      # Order meta: flags in the low byte, generation 
     GENERATION_MAX = 0xFFFFFF
 
 cdef enum:                      # Limits; each is described in docs/limits.md.
-    SLOT_BITS = 28
+    SLOT_BITS = 28              # A handle is generation << SLOT_BITS | slot.
+    SLOT_MASK = (1 << SLOT_BITS) - 1
     PRICE_MAX_TICKS = 1 << 30
     LOTS_MAX = 1 << 30
     ICEBERG_REFRESHES_MAX = 1000

@@ -43,7 +43,7 @@ struct Generator {
         : random(seed), live_wanted(live_wanted_), middle(middle_), width(width_) {}
 
     void play(const Op &op) {
-        auto on_fill = [this](uint32_t id, int32_t, int32_t, int32_t left) {
+        auto on_fill = [this](uint64_t id, int32_t, int32_t, int32_t left) {
             if (left == 0) live.remove(id);
         };
         if (op.kind == 0) {
@@ -79,7 +79,7 @@ struct Generator {
         if (dice < 950 && live.ids.size() < live_wanted) return add(false);  // A few cancels give way: the depth stays.
         uint32_t id = live.ids[random.below((uint32_t)live.ids.size())];
         if (dice < 950) return {1, 0, 0, 0, id};
-        auto &place = book.orders[id];
+        const auto &place = *book.orders[id];
         return {2, place.side, passive_price(place.side), 1 + (int32_t)random.below(100), id};
     }
 };
@@ -89,7 +89,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 uint64_t play_map(MapBook &book, const std::vector<Op> &ops, Digest &digest) {
-    auto on_fill = [&digest](uint32_t id, int32_t price, int32_t lots, int32_t) { digest.add(id, price, lots); };
+    auto on_fill = [&digest](uint64_t id, int32_t price, int32_t lots, int32_t) { digest.add(id, price, lots); };
     for (const Op &op : ops) {
         if (op.kind == 0) book.add(op.id, op.side, op.price, op.lots, on_fill);
         else if (op.kind == 1) book.cancel(op.id);
