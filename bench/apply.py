@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.book import SEED, book_flow, native, operations
+from bench.book import SEED, book_flow, native, operations, run_shape
 from bench.harness import Row, benchmark, conditions, middle, rounds
 from exchange import commands
 from exchange.engine import Engine
@@ -100,16 +100,22 @@ def row(figure: float, detail: dict[str, Any], digest: str, **more: Any) -> Row:
     return {"ns": round(figure, 1), **more, "hash": digest[:16], "conditions": detail}
 
 
+def run_beside_the_book(shape: str, small: bool) -> Row:
+    """The whole core, beside its leaf book alone on the same stream: what refs, risk, fees and events cost."""
+    figure, detail, digest = measure(shape, small, BATCH)
+    book_ns = run_shape(shape, small)["ns"]
+    extra = {"baseline": "leaf book alone", "baseline_ns": book_ns, "ratio": round(figure / book_ns, 2)}
+    return row(figure, detail, digest, **extra, commands_per_s_core=round(1e9 / figure))
+
+
 @benchmark("apply.mixed")
 def apply_mixed(small: bool) -> Row:
-    figure, detail, digest = measure("mixed", small, BATCH)
-    return row(figure, detail, digest, commands_per_s_core=round(1e9 / figure))
+    return run_beside_the_book("mixed", small)
 
 
 @benchmark("apply.deep")
 def apply_deep(small: bool) -> Row:
-    figure, detail, digest = measure("deep", small, BATCH)
-    return row(figure, detail, digest, commands_per_s_core=round(1e9 / figure))
+    return run_beside_the_book("deep", small)
 
 
 @benchmark("apply.bytes")

@@ -11,8 +11,9 @@ import ext.book
 from bench.harness import ROOT, Row, benchmark, conditions, middle, rounds
 
 SEED = 20261123
-FUNCTIONS = ("create", "destroy", "add", "cancel", "replace", "fills")
+FUNCTIONS = ("create", "destroy", "add", "cancel", "replace", "fills", "prefetch")
 LIVE = {"mixed": 17_000, "deep": 1_000_000}
+LOOK_AHEAD = 8  # Operations ahead at which a client with a queue of them fetches their orders.
 WIDTH_TICKS = {"mixed": 200, "deep": 4_000}
 
 
@@ -44,25 +45,28 @@ def book_api() -> Any:
     return (ctypes.c_void_p * len(capsules))(*(get_pointer(capsule, get_name(capsule)) for capsule in capsules))
 
 
-def measure(flow: ctypes.c_void_p, orders_max: int, small: bool) -> tuple[float, float, int]:
-    """(our ns, the baseline's ns, hash) per timed operation; both must give the same fills."""
+def measure(flow: ctypes.c_void_p, orders_max: int, small: bool) -> tuple[float, float, float, int]:
+    """(our ns, ours one by one, the baseline's ns, hash) per timed operation; all must give the same fills."""
     count, digest, fills = ctypes.c_uint32(), ctypes.c_uint64(), ctypes.c_uint64()
     native().flow_ops(flow, 1, ctypes.byref(count))
-    ours, theirs, hashes = [], [], set()
+    ours, singly, theirs, hashes = [], [], [], set()
     for _ in range(rounds(small)):
         out = (ctypes.byref(digest), ctypes.byref(fills))
         theirs.append(native().run_map(flow, *out))
         hashes.add(digest.value)
-        ours.append(native().run_hourglass(flow, book_api(), ctypes.c_uint32(orders_max), *out))
-        hashes.add(digest.value)
+        for ahead, samples in ((LOOK_AHEAD, ours), (0, singly)):
+            samples.append(native().run_hourglass(flow, book_api(), ctypes.c_uint32(orders_max), ahead, *out))
+            hashes.add(digest.value)
     if len(hashes) != 1:
         raise AssertionError(f"the books disagree about the fills: {hashes}")
     operations = max(count.value, fills.value if count.value == 1 else 0)
-    return middle(ours) / operations * 1e9, middle(theirs) / operations * 1e9, hashes.pop()
+    figures = [middle(samples) / operations * 1e9 for samples in (ours, singly, theirs)]
+    return figures[0], figures[1], figures[2], hashes.pop()
 
 
-def row(ours: float, theirs: float, digest: int, **more: Any) -> Row:
+def row(ours: float, singly: float, theirs: float, digest: int, **more: Any) -> Row:
     """A result row of this module."""
+    more |= {"look_ahead": LOOK_AHEAD, "ns_one_by_one": round(singly, 1)}
     return {
         "ns": round(ours, 1), "baseline": "std::map", "baseline_ns": round(theirs, 1), "ratio": round(theirs / ours, 2),
         "hash": f"{digest:016x}", "conditions": conditions(seed=SEED, **more),
@@ -118,14 +122,14 @@ def book_cliffs(small: bool) -> Row:
     """Shapes that make some books fall off: the worst of them is the figure, each is in the conditions."""
     kinds = {"one_price": 100_000, "gaps_100000_ticks": 100_000, "sweep": 500_000, "swing_40_percent": 100_000}
     found: dict[str, Any] = {}
-    worst = (0.0, 0.0, 0)
+    worst = (0.0, 0.0, 0.0, 0)
     for kind, (name, size) in enumerate(kinds.items()):
         count = size // (100 if small else 1)
         flow = ctypes.c_void_p(native().flow_cliff(ctypes.c_uint64(SEED), kind, count))
         try:
-            ours, theirs, digest = measure(flow, count * 2 + 16, small)
+            figures = measure(flow, count * 2 + 16, small)
         finally:
             native().flow_free(flow)
-        found[name] = {"ns": round(ours, 1), "std_map_ns": round(theirs, 1)}
-        worst = max(worst, (ours, theirs, digest))
+        found[name] = {"ns": round(figures[0], 1), "std_map_ns": round(figures[2], 1)}
+        worst = max(worst, figures)
     return row(*worst, **found)

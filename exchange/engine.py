@@ -5,7 +5,7 @@ The hot commands are the core's; administration is handled here, on the same sta
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,56 +15,11 @@ from exchange.catalogue.payload import Field, read_fields, read_names
 from exchange.catalogue.products import check_range
 from exchange.catalogue.registry import check_windows
 from exchange.commands import RECORD, check_lengths
+from exchange.core import Core
 from exchange.errors import CatalogueError, CoreMissing, InvariantViolation
 from exchange.reasons import RejectReason
 from exchange.records import EVENT, RECORD_BYTES, CommandType, EventType
 from exchange.units import AMOUNT_MAX, PRICE_MAX_TICKS
-
-
-class Core(Protocol):
-    """What the engine needs of a core: ``ext.core.Core`` or ``exchange.reference.ReferenceCore``."""
-
-    @property
-    def seq(self) -> int: ...  # noqa: D102
-    @property
-    def now_ns(self) -> int: ...  # noqa: D102
-    @property
-    def accounts_max(self) -> int: ...  # noqa: D102
-    @property
-    def instruments_max(self) -> int: ...  # noqa: D102
-    @property
-    def event_count(self) -> int: ...  # noqa: D102
-    def begin(self, ts_ns: int) -> None: ...  # noqa: D102
-    def run(self, records: bytes, offset: int) -> int: ...  # noqa: D102
-    def begin_rare(self) -> None: ...  # noqa: D102
-    def end_rare(self) -> None: ...  # noqa: D102
-    def emit(  # noqa: D102
-        self,
-        type: int,
-        *,
-        flags: int = 0,
-        reason: int = 0,
-        account: int = 0,
-        instrument: int = 0,
-        price: int = 0,
-        lots: int = 0,
-        amount: int = 0,
-    ) -> None: ...
-    def add_account(self, number: int, group: int, margined: bool) -> None: ...  # noqa: D102
-    def add_instrument(  # noqa: D102
-        self,
-        handle: int,
-        product: int,
-        window: int,
-        lot_micros: int,
-        maker_fee_ppm: int,
-        taker_fee_ppm: int,
-        gate_ns: int,
-    ) -> None: ...
-    def set_rates(self, handle: int, long_micros: int, short_micros: int) -> None: ...  # noqa: D102
-    def set_mark(self, handle: int, ticks: int) -> None: ...  # noqa: D102
-    def events_bytes(self) -> bytes: ...  # noqa: D102
-    def dump(self) -> bytes: ...  # noqa: D102
 
 
 class Rare(NamedTuple):
@@ -88,8 +43,7 @@ def compiled_core() -> Core:
             "ext.core is not built: run `python setup.py build_ext --inplace` (make ext); for the slow reference, "
             "ask for it: Engine(ReferenceCore())"
         ) from error
-    core: Core = CompiledCore()
-    return core
+    return CompiledCore()
 
 
 class Engine:

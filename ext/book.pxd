@@ -113,3 +113,4 @@ cdef int hg_book_best(hg_book book, int side, int32_t *price, int64_t *lots) noe
 cdef int hg_book_depth(hg_book book, int side, int levels_max, int32_t *prices, int64_t *lots) noexcept nogil
 cdef uint32_t hg_book_fills(hg_book book, const Fill **fills) noexcept nogil
 cdef int64_t hg_book_leaves(hg_book book, uint64_t handle) noexcept nogil
+cdef void hg_book_prefetch(hg_book book, uint64_t handle) noexcept nogil

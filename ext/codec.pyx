@@ -330,7 +330,7 @@ cdef bint decode_leg(Reader *source, Command *record, int64_t quote_set, int64_t
 
 cdef int decode_batch(Reader *source, int count, Intake *intake, CommandBuffer commands) except? -3:
     """A batch is taken in whole or refused whole; `arg` of the reject is the operation that was at fault."""
-    cdef int64_t mode, operations, elements, type
+    cdef int64_t mode = 0, operations = 0, elements = 0, type = 0
     cdef uint64_t ref = intake.ref
     cdef int i, verdict
     if count != 4 or not read_within(source, 0, 1, &mode) or not read_array(source, &operations):

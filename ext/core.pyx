@@ -27,7 +27,7 @@ from ext.sweeps cimport mass_cancel, pass_time, session_lost
 from ext.types cimport (
     C_CANCEL, C_CANCEL_REF, C_DEPOSIT, C_MASS_CANCEL, C_PLACE, C_QUOTE, C_RARE_FIRST, C_REPLACE, C_REPLACE_REF,
     C_SESSION_LOST, C_TIME, C_WITHDRAW, E_ACCOUNT, E_ACK, E_LEVEL, E_REJECT, MONEY_MAX, NIL, SLOT_MASK, V_SELL,
-    Account, Command, Event, Lane, Level, Position, int32_t, uint64_t, wide_t,
+    Account, Command, Event, Lane, Level, Position, int32_t, int64_t, uint64_t, wide_t,
 )
 
 
@@ -295,6 +295,13 @@ cdef class Core:
                 offset = apply_records(&self.state, data, offset, size)
         self.check()
         return offset
+
+    def apply(self, bytes records not None, int64_t ts_ns):
+        """`begin` and `run` for a batch without rare records; returns the number of events."""
+        self.begin(ts_ns)
+        if self.run(records, 0) != PyBytes_GET_SIZE(records):
+            raise ValueError("records with a payload must go through the engine")
+        return self.state.event_count
 
     def begin_rare(self):
         """Take the next sequence number for a record that the engine handles itself."""

@@ -22,7 +22,7 @@ from ext.types cimport (
 )
 
 
-# --- Positions and the checks that several commands share --------------------------------------------------------------
+# --- Positions and the checks that several commands share -------------------------------------------------------------
 
 cdef uint32_t position_for(State *self, uint32_t account, uint32_t instrument) noexcept nogil:
     """The slot of (account, instrument), made on first use; NIL when `positions_max` are in use."""

@@ -23,6 +23,7 @@ struct Api {
     int (*cancel)(void *, uint64_t);
     int (*replace)(void *, uint64_t, int32_t, int32_t);
     uint32_t (*fills)(void *, const Fill **);
+    void (*prefetch)(void *, uint64_t);
 };
 
 struct Flow {
@@ -127,8 +128,14 @@ struct Driver {  // Keeps the engine's handles by id, as a client of the engine 
         uint32_t count = api.fills(book, &fills);
         for (uint32_t i = 0; i < count; i++) digest.add(id_of_slot[fills[i].maker & 0xFFFFFFF], fills[i].price, fills[i].lots);
     }
-    void play(const std::vector<Op> &ops, Digest &digest) {
-        for (const Op &op : ops) {
+    // A client that has its next operations at hand fetches their orders ahead; `ahead` 0 takes them one by one.
+    void play(const std::vector<Op> &ops, Digest &digest, size_t ahead = 0) {
+        for (size_t i = 0; i < ops.size(); i++) {
+            const Op &op = ops[i];
+            if (ahead && i + 2 * ahead < ops.size()) {
+                __builtin_prefetch(&handle_of[ops[i + 2 * ahead].id]);
+                if (ops[i + ahead].kind != 0) api.prefetch(book, handle_of[ops[i + ahead].id]);
+            }
             if (op.kind == 0) {
                 uint64_t handle;
                 api.add(book, op.side, op.price, op.lots, 0, 0, 0, &handle);
@@ -217,12 +224,12 @@ double run_map(Flow *flow, uint64_t *digest_out, uint64_t *fills_out) {
     return seconds;
 }
 
-double run_hourglass(Flow *flow, const Api *api, uint32_t orders_max, uint64_t *digest_out, uint64_t *fills_out) {
+double run_hourglass(Flow *flow, const Api *api, uint32_t orders_max, uint32_t ahead, uint64_t *digest_out, uint64_t *fills_out) {
     Driver driver(*api, flow->ids, orders_max);
     Digest digest;
     driver.play(flow->prefill, digest);
     auto start = std::chrono::steady_clock::now();
-    driver.play(flow->timed, digest);
+    driver.play(flow->timed, digest, ahead);
     double seconds = seconds_since(start);
     *digest_out = digest.value;
     *fills_out = digest.fills;

@@ -1,11 +1,11 @@
-"""The reference core: takes records, gives events. The same interface as ``ext.core.Core``."""
+"""The reference core: takes records, gives events. Its interface is ``exchange.core.Core``."""
 
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
 
 from exchange.commands import check_lengths
-from exchange.errors import InvariantViolation
+from exchange.errors import InvariantViolation, RecordError
 from exchange.reasons import RejectReason
 from exchange.records import CommandType, EventType
 from exchange.reference import risk
@@ -113,6 +113,19 @@ class ReferenceCore:
             offset += command.length
         return offset
 
+    def apply(self, records: bytes, ts_ns: int) -> int:
+        """Begin and run a batch in which no record is the engine's; return the number of its events.
+
+        Raises:
+            RecordError: a record is the engine's, or as in `run`.
+            InvariantViolation: as in `begin`.
+
+        """
+        self.begin(ts_ns)
+        if self.run(records, 0) != len(records):
+            raise RecordError("records with a payload must go through the engine")
+        return self.event_count
+
     def begin_rare(self) -> None:
         """Take the next sequence number for a record the engine handles."""
         self.state.start_command(self.state.seq + 1 - self._batch_first_seq)
@@ -219,7 +232,7 @@ class ReferenceCore:
 
     def balance(self, account: int) -> int:
         """Return an account's balance in micro-dollars."""
-        return self.state.accounts[account].balance
+        return self._known(account).balance
 
     def external_balance(self) -> int:
         """Return the balance of EXT: minus what is paid in on balance."""
@@ -227,11 +240,12 @@ class ReferenceCore:
 
     def requirement_sum(self, account: int) -> int:
         """Return the sum of an account's requirements in micro-dollars."""
-        return self.state.accounts[account].requirement
+        return self._known(account).requirement
 
     def position(self, account: int, instrument: int) -> tuple[int, int, int, int]:
         """Return position, open buy lots, open sell lots and requirement; zeros where there is none."""
-        position = self.state.accounts[account].positions.get(instrument)
+        known = account < len(self.state.accounts)
+        position = self.state.accounts[account].positions.get(instrument) if known else None
         return (0, 0, 0, 0) if position is None else _counters(position)
 
     def best(self, instrument: int, side: int) -> tuple[int, int] | None:
@@ -243,6 +257,16 @@ class ReferenceCore:
         """Return up to ``levels`` levels of a side, best first: price, shown lots, orders."""
         best_first = self._listed(instrument).book.levels(side)
         return [(level.price, level.shown(), len(level.queue)) for level in islice(best_first, levels)]
+
+    def last_ref(self, account: int, lane: int) -> int:
+        """Return the highest ref a lane has used, 0 where it has used none."""
+        known = self.state.answers.lanes.get((account, lane))
+        return 0 if known is None else known.last_ref
+
+    def _known(self, number: int) -> Account:
+        if not 0 <= number < len(self.state.accounts):
+            raise ValueError(f"account must be below {len(self.state.accounts)}, was {number}")
+        return self.state.accounts[number]
 
     def dump(self) -> bytes:
         """Return the state as canonical bytes."""
