@@ -12,7 +12,10 @@ from setuptools import Extension, setup
 
 FLAGS = {
     "release": (["-O3", "-g", "-fno-strict-aliasing"], ["-lpthread"]),
-    "asan": (["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"], ["-fsanitize=address,undefined", "-lpthread"]),
+    "asan": (
+        ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"],
+        ["-fsanitize=address,undefined", "-lpthread"],
+    ),
 }
 compile_args, link_args = FLAGS[os.environ.get("HOURGLASS_PROFILE", "release")]
 wanted = {name for name in os.environ.get("HOURGLASS_EXT", "").split(",") if name}

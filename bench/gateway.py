@@ -155,7 +155,9 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
-async def load(port: int, pid: int, sessions: int, frames: list[tuple[bytes, int]], in_flight: int, logs_in: bool) -> float:
+async def load(
+    port: int, pid: int, sessions: int, frames: list[tuple[bytes, int]], in_flight: int, logs_in: bool
+) -> float:
     """Run all sessions to their end; CPU seconds the server used for it."""
     loop = asyncio.get_running_loop()
     clients = []

@@ -60,5 +60,7 @@ def replay_rate(small: bool) -> Row:
     return {
         "ns": round(ours, 1), "baseline": "apply_batch from memory", "baseline_ns": round(theirs, 1),
         "ratio": round(theirs / ours, 2), "hash": hashes.pop()[:16],
-        "conditions": conditions(seed=SEED, commands=count, commands_a_frame=BATCH, checks="crc32c, sha-256 chain, hash"),
+        "conditions": conditions(
+            seed=SEED, commands=count, commands_a_frame=BATCH, checks="crc32c, sha-256 chain, hash"
+        ),
     }  # fmt: skip

@@ -1,0 +1,1 @@
+"""The domain: a deterministic state machine over records, without clock, chance, files or sockets."""

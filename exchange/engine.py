@@ -5,7 +5,7 @@ The hot commands are the core's; administration is handled here, on the same sta
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,17 @@ from exchange.catalogue.payload import Field, read_fields, read_names
 from exchange.catalogue.products import check_range
 from exchange.catalogue.registry import check_windows
 from exchange.commands import RECORD, check_lengths
-from exchange.core import Core
 from exchange.errors import CatalogueError, CoreMissing, InvariantViolation
 from exchange.reasons import RejectReason
 from exchange.records import EVENT, RECORD_BYTES, CommandType, EventType
 from exchange.units import AMOUNT_MAX, PRICE_MAX_TICKS
+
+if TYPE_CHECKING:
+    from exchange.reference import ReferenceCore
+    from ext.core import Core as CompiledCore
+
+# The two have the same interface; the reference describes it.
+Core: TypeAlias = "CompiledCore | ReferenceCore"
 
 
 class Rare(NamedTuple):
@@ -29,7 +35,7 @@ class Rare(NamedTuple):
     execute: "Callable[[Engine, dict[str, Any]], None]"
 
 
-def compiled_core() -> Core:
+def compiled_core() -> "CompiledCore":
     """Return a new compiled core with the default limits.
 
     Raises:
@@ -57,8 +63,8 @@ class Engine:
 
     """
 
-    def __init__(self, core: Core | None = None) -> None:
-        self.core = compiled_core() if core is None else core
+    def __init__(self, core: "Core | None" = None) -> None:
+        self.core: Core = compiled_core() if core is None else core
         self.catalogue = Catalogue()
 
     @property

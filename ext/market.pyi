@@ -5,14 +5,14 @@ from ext.link import Link
 class Ladder:
     """Visible levels of one side."""
 
-    def __new__(cls, sign: int) -> "Ladder": ...
+    def __new__(cls, sign: int) -> Ladder: ...
     def levels(self, depth: int) -> list[tuple[int, int]]:
         """Return [(price, lots), ...], best first."""
 
 class Market:
     """The public side of one instrument."""
 
-    def __new__(cls, instrument: int) -> "Market": ...
+    def __new__(cls, instrument: int) -> Market: ...
     @property
     def instrument(self) -> int: ...
     @property

@@ -5,6 +5,9 @@ from typing import Any
 from ext.link import Link
 from ext.market import Market
 
+class Account:
+    """The private stream of one account; of use from Cython only."""
+
 class Router:
     """Routes event records to links."""
 

@@ -22,6 +22,7 @@ from ext.journal import count_records
 from gateway.journal.log import Log
 
 TICK_MS = 100
+IDLE_TICK_MS = 1_000
 BATCH_BYTES_MAX = 256 * 1024
 SUBMIT_BYTES_MAX = 4 * 1024 * 1024
 BACKLOG_COMMANDS_MAX = 65_536
@@ -71,6 +72,7 @@ class Sequencer:
         publisher: called in order of sequence, never before the batch is durable.
         clock_ns: nanoseconds since 1970; a clock that goes back is held, never followed (SEQ-002).
         tick_ms: how often a TIME command is sequenced.
+        idle_tick_ms: how often, once nothing has been submitted for as long; never more often than ``tick_ms``.
         batch_bytes_max: most bytes that are gathered into one batch; a larger `submit` is a batch of its own.
         backlog_commands_max: most commands that wait for their batch.
         hash_commands: a state hash is noted after this many commands, but not twice within ``hash_interval_ns``.
@@ -86,6 +88,7 @@ class Sequencer:
         clock_ns: Callable[[], int],
         *,
         tick_ms: int = TICK_MS,
+        idle_tick_ms: int = IDLE_TICK_MS,
         batch_bytes_max: int = BATCH_BYTES_MAX,
         backlog_commands_max: int = BACKLOG_COMMANDS_MAX,
         hash_commands: int = HASH_COMMANDS,
@@ -101,6 +104,9 @@ class Sequencer:
         self._publisher = publisher
         self._clock_ns = clock_ns
         self._tick_s = tick_ms / 1000
+        self._idle_tick_s = max(idle_tick_ms, tick_ms) / 1000
+        self._ticks_until_idle = 0
+        self._busy_ticks = max(idle_tick_ms // tick_ms, 1)  # After a submission the time goes on in small steps.
         self._batch_bytes_max = batch_bytes_max
         self._backlog_commands_max = backlog_commands_max
         self._hash_commands = hash_commands
@@ -155,6 +161,9 @@ class Sequencer:
         if not self._is_open or self.backlog + count > self._backlog_commands_max:
             return False
         self._queue(records, count)
+        if self._ticks_until_idle == 0:
+            self._tick_after(self._tick_s)
+        self._ticks_until_idle = self._busy_ticks
         return True
 
     async def stop(self) -> None:
@@ -245,11 +254,18 @@ class Sequencer:
 
     def _tick(self) -> None:
         """Sequence the time; one waiting TIME command is enough, however slow the disk."""
-        assert self._loop is not None
-        self._tick_handle = self._loop.call_later(self._tick_s, self._tick)
+        self._ticks_until_idle = max(self._ticks_until_idle - 1, 0)
+        self._tick_after(self._tick_s if self._ticks_until_idle else self._idle_tick_s)
         if not self._time_is_pending:
             self._time_is_pending = True
             self._queue(commands.time(self._clock_ns()), 1)
+
+    def _tick_after(self, delay_s: float) -> None:
+        """Set the next tick, in place of the one that was set."""
+        assert self._loop is not None
+        if self._tick_handle is not None:
+            self._tick_handle.cancel()
+        self._tick_handle = self._loop.call_later(delay_s, self._tick)
 
     def _note_hash_when_due(self, ts_ns: int) -> None:
         """Note the state hash now and then; of a large state it takes long, so never twice within the interval."""

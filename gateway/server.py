@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from exchange.catalogue import Catalogue
+from exchange.engine import Core
 from exchange.reasons import RejectReason
 from gateway.auth import KeyStore, LoginGuard
 from gateway.config import GatewayConfig
@@ -32,7 +33,7 @@ class ServedEngine(Protocol):
     """What the server needs of the engine."""
 
     catalogue: Catalogue
-    core: Any  # Has `last_ref(account, lane)`.
+    core: Core
 
 
 class ServedSequencer(Protocol):
@@ -45,6 +46,10 @@ class ServedSequencer(Protocol):
     @property
     def durable_seq(self) -> int:
         """Newest sequence number that is durable."""
+
+    @property
+    def durability(self) -> str:
+        """``disk`` or ``memory``: what an acknowledged order survives."""
 
     def submit(self, records: bytes) -> bool:
         """Queue command records; False when there is no room for them."""
@@ -92,7 +97,7 @@ class Server:
             guard=guard,
             wall_us=self.wall_us,
             account_number=lambda name: engine.catalogue.account_number(name),
-            last_ref=lambda account, lane: int(engine.core.last_ref(account, lane)),
+            last_ref=lambda account, lane: engine.core.last_ref(account, lane),
             durable_seq=lambda: self.sequencer.durable_seq,
             owe=self._owe,
         )
@@ -155,6 +160,7 @@ class Server:
             "status": "draining" if self.is_draining else "ok",
             "seq": self.sequencer.seq,
             "durable_seq": self.sequencer.durable_seq,
+            "durability": self.sequencer.durability,
             "uptime_s": seconds(time.monotonic_ns() - self._started_ns),
             "sessions": len(self.lanes),
             "connections": len(self._connections),

@@ -1,4 +1,4 @@
-"""The reference core: takes records, gives events. Its interface is ``exchange.core.Core``."""
+"""The reference core: takes records, gives events. The same interface as ``ext.core.Core``."""
 
 from collections.abc import Callable
 from functools import partial

@@ -2,29 +2,31 @@
 
 import asyncio
 from collections import deque
+from typing import Any, Generic, TypeVar
 
 from gateway.client.errors import ConnectionClosed, EventsOverrun
 from gateway.client.events import Event
 from gateway.protocol import CloseCode
 
 EVENTS_WAITING_MAX = 100_000
+E = TypeVar("E", bound=Event)
 
 
-class EventReader:
+class EventReader(Generic[E]):
     """An iterator over the events of some kinds. Ends when the session is logged out; raises when it is lost."""
 
-    def __init__(self, kinds: tuple[type[Event], ...], readers: "list[EventReader]") -> None:
+    def __init__(self, kinds: tuple[type[E], ...], readers: "list[EventReader[Any]]") -> None:
         self._kinds = kinds
-        self._waiting: deque[Event] = deque()
+        self._waiting: deque[E] = deque()
         self._arrived = asyncio.Event()
         self._ending: Exception | None = None
         self._readers = readers
         readers.append(self)
 
-    def __aiter__(self) -> "EventReader":
+    def __aiter__(self) -> "EventReader[E]":
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> E:
         while not self._waiting:
             if isinstance(self._ending, ConnectionClosed) and self._ending.code == CloseCode.NORMAL:
                 raise StopAsyncIteration

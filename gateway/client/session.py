@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, get_args, overload
 
 from exchange.records import Side
 from gateway.auth import ApiKey
@@ -22,11 +22,11 @@ from gateway.client.errors import ConnectionClosed, RequestRefused, reason_of
 from gateway.client.events import Ack, BookDelta, BookSnapshot, Done, Event, Fill, Reject, Replaced, event_of
 from gateway.client.instruments import Instruments
 from gateway.client.orders import Order
-from gateway.client.reader import EventReader
+from gateway.client.reader import E, EventReader
 from gateway.client.wire import Welcome, Wire, open_wire
 from gateway.protocol import CancelOnDisconnect, Channel, CloseCode, MessageType
 
-PRIVATE_EVENTS = (Ack, Reject, Fill, Done, Replaced)
+PrivateEvent = Ack | Reject | Fill | Done | Replaced
 
 
 @contextlib.asynccontextmanager
@@ -79,7 +79,7 @@ class Session(OrderEntry, BatchSender):
         self._pending: dict[int, Pending] = {}
         self._batches: dict[int, asyncio.Future[int]] = {}
         self._orders: dict[int, Order] = {}
-        self._readers: list[EventReader] = []
+        self._readers: list[EventReader[Any]] = []
 
     # Orders. The `..._nowait` methods of OrderEntry send without waiting for the answer.
 
@@ -137,9 +137,15 @@ class Session(OrderEntry, BatchSender):
 
     # What is heard.
 
-    def events(self, *kinds: type[Event]) -> "EventReader":
+    @overload
+    def events(self) -> EventReader[PrivateEvent]: ...
+
+    @overload
+    def events(self, *kinds: type[E]) -> EventReader[E]: ...
+
+    def events(self, *kinds: type[Any]) -> EventReader[Any]:
         """Return an iterator over events from now on; without `kinds`, over all private ones."""
-        reader = EventReader(kinds or PRIVATE_EVENTS, self._readers)
+        reader: EventReader[Any] = EventReader(kinds or get_args(PrivateEvent), self._readers)
         if self._wire.closed is not None:
             reader.end(self._wire.closed)
         return reader

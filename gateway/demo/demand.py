@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import itertools
 import math
 import random
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ def open_trace(directory: Path) -> list[tuple[int, int, int]]:
 
     Raises:
         TraceError: no such file, or not of the expected columns.
+
     """
     plain, packed = directory / TRACE_FILE, directory / f"{TRACE_FILE}.gz"
     path = plain if plain.exists() else packed
@@ -80,7 +82,7 @@ def draw_decile(deciles: tuple[int, ...], dice: random.Random) -> float:
 
 def drawn_jobs(dice: random.Random) -> Iterator[Job]:
     """Endless jobs with the trace's durations, gaps and sizes."""
-    mean_gap_s = sum((a + b) / 2 for a, b in zip(GAP_DECILES_S, GAP_DECILES_S[1:], strict=False)) / 10
+    mean_gap_s = sum((a + b) / 2 for a, b in itertools.pairwise(GAP_DECILES_S)) / 10
     sizes, weights = zip(*GPUS, strict=True)
     at_s = clock_s = 0.0
     while True:

@@ -30,10 +30,10 @@ class Figures:
         self.refused += 1
         self.refusals[reason] = self.refusals.get(reason, 0) + 1
 
-    def latency_us(self, share: float) -> float:
-        """A quantile of the recent round trips from order to answer."""
+    def latency_ms(self, share: float) -> float:
+        """Return a quantile of the recent round trips from order to answer, in milliseconds."""
         ordered = sorted(self.latencies_us)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] / 1_000 if ordered else 0.0
 
     @property
     def elapsed_s(self) -> float:

@@ -52,7 +52,7 @@ def jobs_for(options: Options, buyer: int) -> Iterator[Job]:
 
 
 def shown_symbols(venue: Venue, with_stock: bool) -> list[str]:
-    """The instruments on the screen: three hours of each product."""
+    """Return the instruments on the screen: three hours of each product."""
     symbols = [venue.symbol(product, hour) for product in PRODUCTS for hour in (2, 9, 16)]
     return [*symbols, venue.symbol(STOCK, 0)] if with_stock else symbols
 
@@ -105,7 +105,7 @@ async def trade(venue: Venue, options: Options, figures: Figures, console: Conso
 
 
 def summary(figures: Figures, venue: Venue, hashes: tuple[str, str], commands: int, directory: Path) -> Table:
-    """What happened, and whether the journal gives the same state again."""
+    """Tell what happened, and whether the journal gives the same state again."""
     core = venue.engine.core
     accounts = len(venue.engine.catalogue.accounts) + 1
     total = sum(core.balance(number) for number in range(accounts)) + core.external_balance()
@@ -119,7 +119,7 @@ def summary(figures: Figures, venue: Venue, hashes: tuple[str, str], commands: i
         ("refused", f"{figures.refused:,} {figures.refusals or ''}"),
         ("trades", f"{figures.trades:,}, {figures.lots_traded:,} lots"),
         ("jobs", f"{figures.jobs:,} wanting {figures.hours_wanted:,} window-hours"),
-        ("answer to an order", f"p50 {figures.latency_us(0.5) / 1000:.2f} ms, p99 {figures.latency_us(0.99) / 1000:.2f} ms"),
+        ("answer to an order", f"p50 {figures.latency_ms(0.5):.2f} ms, p99 {figures.latency_ms(0.99):.2f} ms"),
         ("messages of the tape", f"{figures.tape_messages:,}"),
         ("sum of all accounts, micro-dollars", str(total)),
         ("commands in the journal", f"{commands:,} in {directory}"),
@@ -137,7 +137,8 @@ async def run(options: Options, directory: Path, over: asyncio.Event) -> bool:
     products = [*PRODUCTS, STOCK] if options.lobster else list(PRODUCTS)
     accounts = [*PROVIDERS, *MAKERS, *BUYERS, *TAPE, SPECTATOR]
     venue = await open_venue(directory, accounts, products)
-    console.print(f"The exchange is open on {venue.url}; its journal is in {directory}.", highlight=False, soft_wrap=True)
+    opened = f"The exchange is open on {venue.url}; its journal is in {directory}."
+    console.print(opened, highlight=False, soft_wrap=True)
     figures = Figures()
     try:
         await trade(venue, options, figures, console, over)

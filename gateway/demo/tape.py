@@ -30,6 +30,7 @@ def read_tape(path: Path) -> Iterator[Message]:
 
     Raises:
         TapeError: a line does not have the six columns.
+
     """
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
         for number, row in enumerate(csv.reader(file), 1):

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 
 from exchange.records import Side
 from gateway.client import (
+    Ack,
     BestPrices,
     Channel,
     ConnectionClosed,
+    EventReader,
     Fill,
     Order,
     OrderRejected,
@@ -52,7 +54,7 @@ async def timed(order: Order, figures: Figures) -> Order | None:
     try:
         await order.accepted()
     except OrderRejected as refusal:
-        figures.refuse(refusal.reason.name)
+        figures.refuse(refusal.name)
         return None
     finally:
         figures.latencies_us.append((time.perf_counter() - start) * 1e6)
@@ -60,7 +62,7 @@ async def timed(order: Order, figures: Figures) -> Order | None:
 
 
 async def provide(venue: Venue, account: str, figures: Figures, seed: int) -> None:
-    """A provider: lists what it has for every window of its fabrics, and lists again what it could not sell."""
+    """Be a provider: list what it has for every window of its fabrics, and list again what it could not sell."""
     dice = random.Random(seed)
     async with connect(venue.url, venue.keys[account], cod="lane") as session:
         listed: dict[tuple[DemoProduct, int, int], Order] = {}
@@ -83,7 +85,7 @@ async def provide(venue: Venue, account: str, figures: Figures, seed: int) -> No
 
 
 async def make_market(venue: Venue, account: str, figures: Figures, seed: int) -> None:
-    """A maker: quotes both sides of every window of four products in a few frames, and leans against what it holds."""
+    """Be a maker: quote both sides of every window of four products in a few frames, leaning against what it holds."""
     dice = random.Random(seed)
     places = [(product, fabric, hour) for product in PRODUCTS for fabric in range(len(product.fabrics))
               for hour in range(WINDOWS)]  # fmt: skip
@@ -123,11 +125,11 @@ async def keep_count(session: Session, held: dict[int, int]) -> None:
 async def count_refusals(session: Session, figures: Figures) -> None:
     """Count what was refused of a quote after its answer."""
     async for event in session.events(Reject):
-        figures.refuse(event.error().reason.name)
+        figures.refuse(event.error().name)
 
 
 async def buy(venue: Venue, account: str, jobs: Iterable[Job], figures: Figures, seed: int) -> None:
-    """A buyer: for each job, takes its hours one by one, bids for what was not for sale, sells back what ends early."""
+    """Be a buyer: for each job, take its hours one by one, bid for what was not for sale, sell back what ends early."""
     dice = random.Random(seed)
     async with connect(venue.url, venue.keys[account], cod="lane") as session:
         for job in jobs:
@@ -159,7 +161,7 @@ async def run_job(venue: Venue, session: Session, job: Job, figures: Figures, di
     start = time.perf_counter()
     for answer in await batch.send():
         if isinstance(answer, OrderRejected):
-            figures.refuse(answer.reason.name)
+            figures.refuse(answer.name)
     figures.latencies_us.append((time.perf_counter() - start) * 1e6)
     await asyncio.gather(*(order.wait_ended() for order in immediate))
     bought = [order for order in orders if order.cum > 0]
@@ -169,7 +171,7 @@ async def run_job(venue: Venue, session: Session, job: Job, figures: Figures, di
 
 
 async def sell_back(session: Session, product: DemoProduct, bought: list[Order], figures: Figures) -> None:
-    """The job ended early: offer the rest of its hours, never more than is held."""
+    """Offer the rest of the hours of a job that ended early, never more than is held."""
     for order in bought:
         offer = session.place_nowait(
             order.instrument.inst, Side.SELL, lots=order.cum, reduce_only=True,
@@ -180,20 +182,20 @@ async def sell_back(session: Session, product: DemoProduct, bought: list[Order],
 
 
 async def replay_tape(venue: Venue, maker: str, taker: str, messages: Iterable[Message], figures: Figures) -> None:
-    """A stock's order flow into one instrument: one account's orders rest, another's take what the tape executed."""
+    """Trade a stock's order flow in one instrument: one account's orders rest, another's take what was executed."""
     resting: dict[int, Order] = {}
-    waiting: set[asyncio.Future[object]] = set()
+    waiting: set[asyncio.Future[Ack]] = set()
     symbol = venue.symbol(STOCK, 0)
 
-    def heed(answer: "asyncio.Future[object]") -> None:
+    def heed(answer: asyncio.Future[Ack]) -> None:
         waiting.add(answer)
         answer.add_done_callback(finished)
 
-    def finished(answer: "asyncio.Future[object]") -> None:
+    def finished(answer: asyncio.Future[Ack]) -> None:
         waiting.discard(answer)
         error = None if answer.cancelled() else answer.exception()
         if isinstance(error, OrderRejected):
-            figures.refuse(error.reason.name)
+            figures.refuse(error.name)
 
     async with connect(venue.url, venue.keys[maker]) as rests, connect(venue.url, venue.keys[taker]) as takes:
         start_s = time.monotonic()
@@ -222,10 +224,10 @@ async def replay_tape(venue: Venue, maker: str, taker: str, messages: Iterable[M
 
 
 async def observe(venue: Venue, account: str, shown: list[str], figures: Figures) -> None:
-    """A spectator: hears every trade, and the best prices of the instruments on the screen."""
+    """Be a spectator: hear every trade, and the best prices of the instruments on the screen."""
     with contextlib.suppress(ConnectionClosed):
         async with connect(venue.url, venue.keys[account]) as session:
-            events = session.events(Trade, BestPrices)
+            events: EventReader[Trade | BestPrices] = session.events(Trade, BestPrices)
             await session.subscribe(Channel.TRADES)
             await session.subscribe(Channel.L1, shown)
             async for event in events:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exchange import commands
+from exchange.catalogue.symbols import format_symbol
 from exchange.engine import Engine
 from exchange.units import HOUR_NS
 from gateway.auth import ApiKey, KeyStore, generate_key
@@ -59,9 +60,8 @@ class Venue:
         return f"ws://127.0.0.1:{self.server.port}/ws/v1"
 
     def symbol(self, product: DemoProduct, hour: int, fabric: int = 0) -> str:
-        """Symbol of the hour-th listed window of a product."""
-        handle = self.engine.catalogue.handle(product.name, product.fabrics[fabric], self.first_window + hour)
-        return self.engine.catalogue.symbol(handle)
+        """Return the symbol of the hour-th listed window of a product."""
+        return format_symbol(product.name, product.fabrics[fabric], self.first_window + hour)
 
     async def stop(self) -> str:
         """Stop cleanly, everything durable; return the state hash."""

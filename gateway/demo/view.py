@@ -10,7 +10,7 @@ from gateway.demo.venue import Venue
 
 
 def amount(value: float) -> str:
-    """A number as people read it."""
+    """Write a number as people read it."""
     return f"{value:,.0f}"
 
 
@@ -37,16 +37,16 @@ class View:
         return now_s
 
     def line(self) -> str:
-        """The figures in one line."""
+        """Write the figures in one line."""
         figures, (orders, trades) = self._figures, self._rates
         return (
             f"{figures.elapsed_s:5.1f} s  {amount(orders)} orders/s  {amount(trades)} trades/s  "
-            f"answer p50 {figures.latency_us(0.5) / 1000:.1f} ms p99 {figures.latency_us(0.99) / 1000:.1f} ms  "
+            f"answer p50 {figures.latency_ms(0.5):.1f} ms p99 {figures.latency_ms(0.99):.1f} ms  "
             f"jobs {figures.jobs}  durable seq {self._venue.sequencer.durable_seq:,}"
         )
 
     def screen(self) -> RenderableType:
-        """The whole screen."""
+        """Draw the whole screen."""
         return Group(Panel(self._numbers(), title="Hourglass"), self._books(), self._trades(), self._progress)
 
     def _numbers(self) -> Table:
@@ -56,8 +56,8 @@ class View:
             table.add_column(justify="left")
         table.add_row(
             f"orders/s  [bold]{amount(orders)}[/]", f"trades/s  [bold]{amount(trades)}[/]",
-            f"answer p50  [bold]{figures.latency_us(0.5) / 1000:.2f} ms[/]",
-            f"p99  [bold]{figures.latency_us(0.99) / 1000:.2f} ms[/]",
+            f"answer p50  [bold]{figures.latency_ms(0.5):.2f} ms[/]",
+            f"p99  [bold]{figures.latency_ms(0.99):.2f} ms[/]",
         )  # fmt: skip
         table.add_row(
             f"orders  {amount(figures.orders)}", f"trades  {amount(figures.trades)}",
@@ -75,11 +75,11 @@ class View:
         catalogue = self._venue.engine.catalogue
         for symbol in self._shown:
             handle = catalogue.handle_of_symbol(symbol)
-            best = self._figures.best.get(handle) if handle is not None else None
-            if best is None:
+            instrument = None if handle is None else catalogue.instrument(handle)
+            best = None if handle is None else self._figures.best.get(handle)
+            if instrument is None or best is None:
                 table.add_row(symbol, "", "", "", "")
                 continue
-            instrument = catalogue.instrument(handle)
             tick_micros = instrument.product.tick_micros
             bid, bid_lots, ask, ask_lots = best
             table.add_row(

@@ -1,9 +1,9 @@
 """kill -9 of the whole venue under full load, ten times on one journal: what was acknowledged is never lost or doubled.
 
-Each round starts `hourglass serve`, lets four sessions of the client library place orders with 200 in flight each, and
-kills the server at a random moment. Before the next start the journal must hold every acknowledged order; after it,
-every session must be told a last_ref that covers them, and a ref that is sent again must be answered with its first
-outcome. What was in flight and unanswered is sent again too: the part the journal holds is a duplicate, the rest is new.
+Each round starts `hourglass serve`, lets four sessions of the client library place orders with 200 in flight each, then
+a burst of batches, and kills the server somewhere in it. Before the next start the journal must hold every acknowledged
+order; after it, every session must be told a last_ref that covers them, and a ref that is sent again must be answered
+with its first outcome. What was unanswered is sent again too: what the journal holds is a duplicate, the rest is new.
 """
 
 import asyncio

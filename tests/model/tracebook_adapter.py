@@ -1,11 +1,11 @@
-"""Puts our engine behind the NDJSON protocol of the Tracebook conformance kit: ``python tests/model/tracebook_adapter.py``.
+"""Puts our engine behind the NDJSON protocol of the Tracebook conformance kit, on stdin and stdout.
 
-Symbols are instruments of one product, owners are accounts, quantities are lots of 2^-20. What is said differently here:
+Symbols are instruments of one product, owners accounts, quantities lots of 2^-20. What the two say differently:
 
 * A market order is an IOC order at the worst price there is: PRICE_MAX_TICKS to buy, 0 to sell.
 * Self-match prevention is always on, so without it (policy NONE) every order comes from an account of its own.
 * Tracebook's replace always goes to the back of the queue; ours keeps its place when it only shrinks (MAT-009), so such
-  a replace is a cancel and a new order in one batch. Every other one is a REPLACE, with what was filled added (RPL-001).
+  a replace is a cancel and a new order. Every other one is a REPLACE, with what was filled added (RPL-001).
 * A reduction is a REPLACE to a smaller total at the same price, one to nothing a cancel.
 * "clear" is a mass cancel by every account.
 * A FOK order that cannot be filled is refused by us, and accepted without a trade by Tracebook.
@@ -147,9 +147,8 @@ class HourglassAdapter:
         lots = source.leaves if event.quantity is None else self._lots(event.quantity, "INVALID_REPLACEMENT")
         if ticks == source.ticks and lots <= source.leaves:
             self._cancel(event, trades)
-            self._place(
-                Source(source.order_id, source.instrument, source.side, source.owner, source.account, ticks), lots, trades
-            )
+            again = Source(source.order_id, source.instrument, source.side, source.owner, source.account, ticks)
+            self._place(again, lots, trades)
         else:
             self._change(source, ticks, lots, trades)
 

@@ -23,6 +23,8 @@ PRODUCT = "H100-SXM.IB400.cuda12.T1"
 class InstantSequencer:
     """Applies and publishes in the call."""
 
+    durability = "memory"
+
     def __init__(self, engine, publisher):
         self.engine = engine
         self.publisher = publisher

@@ -243,7 +243,7 @@ def test_larger_submission_is_a_batch_of_its_own_seq_001():
 
 def test_time_is_sequenced_seq_007():
     async def body():
-        rig = Rig(tick_ms=5)
+        rig = Rig(tick_ms=5, idle_tick_ms=5)
         rig.sequencer.start()
         for step in range(5):
             rig.now_ns = 1_000 + step
@@ -260,10 +260,64 @@ def test_time_is_sequenced_seq_007():
 
 def test_one_waiting_time_command_is_enough_seq_007():
     async def body():
-        rig = Rig(tick_ms=1)
+        rig = Rig(tick_ms=1, idle_tick_ms=1)
         rig.sequencer.start()
         await asyncio.sleep(0.05)  # The first flush hangs.
         assert rig.sequencer.backlog == 1
+
+    asyncio.run(body())
+
+
+def times(rig):
+    """How many TIME commands were journalled."""
+    records = np.frombuffer(b"".join(body for *_, body in rig.log.batches), COMMAND)
+    return int((records["type"] == CommandType.TIME).sum())
+
+
+async def flush_for(rig, seconds):
+    """Have a disk that flushes at once, for some time."""
+    end = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < end:
+        if rig.log.begun:
+            rig.log.flush()
+        await asyncio.sleep(0.001)
+
+
+def test_time_stands_still_longer_in_an_idle_venue_and_goes_on_with_the_next_submission_seq_007():
+    async def test(rig):
+        await flush_for(rig, 0.05)
+        assert times(rig) == 1
+        rig.sequencer.submit(order())
+        await flush_for(rig, 0.05)
+        assert times(rig) >= 3
+
+    run(test, tick_ms=5, idle_tick_ms=1_000_000)
+
+
+def test_venue_is_idle_after_as_long_without_a_submission_seq_007():
+    async def body():
+        rig, delays = Rig(tick_ms=100, idle_tick_ms=300), []
+        rig.sequencer._tick_after = delays.append
+        rig.sequencer.start()
+        assert delays == [0.3]
+        rig.sequencer.submit(order(1))
+        rig.sequencer.submit(order(2))  # The tick that the first one hastened still comes in its time.
+        assert delays == [0.3, 0.1]
+        for _ in range(4):
+            rig.sequencer._tick()
+        assert delays == [0.3, 0.1, 0.1, 0.1, 0.3, 0.3]
+        rig.sequencer.submit(order(3))
+        assert delays[6:] == [0.1]
+
+    asyncio.run(body())
+
+
+def test_idle_tick_is_never_the_faster_one_seq_007():
+    async def body():
+        rig, delays = Rig(tick_ms=100, idle_tick_ms=10), []
+        rig.sequencer._tick_after = delays.append
+        rig.sequencer.start()
+        assert delays == [0.1]
 
     asyncio.run(body())
 

@@ -56,6 +56,7 @@ def test_health_time_and_metrics():
         async with running() as venue, raw(venue, venue.key["ann"]):
             status, health = await get(venue, "/health")
             assert (status, health["status"], health["sessions"], health["durable_seq"]) == (200, "ok", 1, 5)
+            assert health["durability"] == venue.sequencer.durability
             status, clock = await get(venue, "/v1/time")
             assert abs(clock["ts"] - venue.server.wall_us()) < 5_000_000
             async with aiohttp.ClientSession() as http, http.get(venue.http + "/metrics") as response:

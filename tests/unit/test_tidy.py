@@ -206,7 +206,8 @@ def test_nothing_is_left_over():
 
 
 def test_every_reason_has_a_text_and_is_documented():
-    pages = "".join(path.read_text() for path in [ROOT / "docs" / "protocol.md", *(ROOT / "docs" / "spec").glob("*.md")])
+    paths = [ROOT / "docs" / "protocol.md", *(ROOT / "docs" / "spec").glob("*.md")]
+    pages = "".join(path.read_text() for path in paths)
     for reason in RejectReason:
         if reason is not RejectReason.NONE:
             assert REJECT_TEXT.get(reason), f"{reason.name} must have a text"

@@ -1,0 +1,112 @@
+"""What the gateway uses of aiohttp beyond its documented interface (gateway/connection.py), so an upgrade that takes it
+away fails here, by name, and not in a handshake."""
+
+import asyncio
+import inspect
+import tomllib
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from ext.link import Link
+from gateway.connection import Upgrade
+
+# Where, what, which parameters it takes by position, and what for.
+USED = [
+    (web.WebSocketResponse, "_post_start", ["request", "protocol", "writer"], "it is called after the handshake"),
+    (web.WebSocketResponse, "write_eof", [], "it is called at the end, and would write a close frame of its own"),
+    (RequestHandler, "set_parser", ["parser"], "it sends all further bytes to our parser"),
+    (RequestHandler, "keep_alive", ["val"], "the connection must not wait for another request"),
+    (RequestHandler, "connection_lost", ["exc"], "it tells our parser of the end"),
+]
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+def version_numbers(text):
+    return tuple(int(part) for part in text.split(".")[:2])
+
+
+def test_installed_aiohttp_is_the_one_pinned():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    (pin,) = (text for text in project["dependencies"] if text.startswith("aiohttp"))
+    low, high = (version_numbers(bound.lstrip("<>=")) for bound in pin.removeprefix("aiohttp").split(","))
+    assert low <= version_numbers(aiohttp.__version__) < high, f"{pin} is pinned, was {aiohttp.__version__}"
+    assert (high[0], high[1] - low[1]) == (low[0], 1), "only one minor version: what is used here may go in the next"
+
+
+@pytest.mark.parametrize(("owner", "name", "parameters", "purpose"), USED)
+def test_aiohttp_has_what_the_gateway_uses(owner, name, parameters, purpose):
+    where = f"aiohttp {aiohttp.__version__}: {owner.__name__}.{name}"
+    method = getattr(owner, name, None)
+    assert method is not None, f"{where} is gone; {purpose}"
+    found = list(inspect.signature(method).parameters)[1:]
+    assert found[: len(parameters)] == parameters, f"{where} takes {found}; {purpose}"
+
+
+def test_our_parser_and_response_fit_aiohttps_calls():
+    assert callable(Link.feed_data)
+    assert callable(Link.feed_eof)
+    assert list(inspect.signature(Upgrade._post_start).parameters)[1:] == USED[0][2]
+    assert hasattr(web.WebSocketResponse(), "_eof_sent"), f"aiohttp {aiohttp.__version__}: _eof_sent is gone"
+
+
+class Parser:
+    """What aiohttp is given in place of its own parser."""
+
+    def __init__(self):
+        self.heard = []
+
+    def feed_data(self, data):
+        self.heard.append(data)
+        return data == b"end", b""
+
+    def feed_eof(self):
+        self.heard.append("eof")
+
+
+def test_parser_hears_the_tail_of_the_request_what_follows_and_the_end():
+    async def main():
+        parser, over = Parser(), asyncio.Event()
+
+        class Response(web.WebSocketResponse):
+            def _post_start(self, request, protocol, writer):
+                request.protocol.set_parser(parser)
+                request.protocol.keep_alive(False)
+
+        async def handle(request):
+            response = Response(compress=False)
+            await response.prepare(request)
+            await over.wait()
+            response._eof_sent = True
+            return response
+
+        app = web.Application()
+        app.add_routes([web.get("/", handle)])
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        reader, writer = await asyncio.open_connection(*runner.addresses[0])
+        writer.write(UPGRADE + b"tail")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        writer.write(b"more")
+        while len(parser.heard) < 2:
+            await asyncio.sleep(0.001)
+        writer.write(b"end")
+        while len(parser.heard) < 3:
+            await asyncio.sleep(0.001)
+        writer.write(b"not looked at")
+        writer.close()
+        while len(parser.heard) < 4:
+            await asyncio.sleep(0.001)
+        assert parser.heard == [b"tail", b"more", b"end", "eof"]
+        over.set()
+        await runner.cleanup()
+
+    asyncio.run(asyncio.wait_for(main(), 5))
