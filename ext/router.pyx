@@ -13,12 +13,10 @@ from ext.codec cimport put_answer, put_private
 from ext.frames cimport Buffer
 from ext.link cimport Link
 from ext.market cimport CHANNEL_L1, CHANNEL_L2, CHANNEL_TRADES, Market
+from ext.orders cimport D_QUOTE, D_USER
 from ext.types cimport (
     E_ACK, E_DONE, E_FILL, E_INSTRUMENT, E_LEVEL, E_REJECT, E_REPLACED, E_STATUS, E_TRADE, V_DUPLICATE, V_QUOTE, Event,
 )
-
-cdef int DONE_USER = 0
-cdef int DONE_QUOTE = 9
 
 
 cdef class Account:
@@ -238,4 +236,4 @@ cdef class Router:
 
 cdef bint is_of_requote(const Event *event) noexcept:
     """An order of a quote that its owner's next quote ended: he knows, and no message tells him again."""
-    return event.flags & V_QUOTE and (event.reason == DONE_USER or event.reason == DONE_QUOTE)
+    return event.flags & V_QUOTE and (event.reason == D_USER or event.reason == D_QUOTE)

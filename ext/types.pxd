@@ -1,4 +1,6 @@
-"""Words and layouts every module of the core shares. Integers only; sizes are asserted in exchange/records.py's tests.
+"""Words and layouts every module of the core shares. Integers only.
+
+exchange/records.py has the records as NumPy dtypes; a test holds sizes and offsets against them.
 
 Money is int64 micro-dollars, quantity int32 lots, price int32 ticks, time int64 nanoseconds.
 Slots are uint32 indices into arenas, never pointers, so state can be hashed and moved.
@@ -82,9 +84,11 @@ cdef enum:                      # Order meta: flags in the low byte, generation 
     META_BITS = 8
     GENERATION_MAX = 0xFFFFFF
 
-cdef enum:                      # Limits; each is described in docs/limits.md.
-    SLOT_BITS = 28              # A handle is generation << SLOT_BITS | slot.
+cdef enum:                      # Handles: the slot in the low bits, its generation above.
+    SLOT_BITS = 28
     SLOT_MASK = (1 << SLOT_BITS) - 1
+
+cdef enum:                      # Limits; each is described in docs/limits.md.
     PRICE_MAX_TICKS = 1 << 30
     LOTS_MAX = 1 << 30
     ICEBERG_REFRESHES_MAX = 1000

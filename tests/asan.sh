@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 
 cd "$root"
-cp -r ext exchange gateway tests docs bench setup.py pyproject.toml "$work"
+cp -r ext exchange gateway tests docs bench setup.py pyproject.toml README.md "$work"
 cd "$work"
 rm -f ext/*.so ext/*.c
 HOURGLASS_PROFILE=asan "$python" setup.py -q build_ext --inplace -j 2

@@ -55,7 +55,7 @@ def open_trace(directory: Path) -> list[tuple[int, int, int]]:
                 for row in csv.DictReader(file)
                 if row["deletion_time"]
             ]
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, TypeError, ValueError, EOFError, OSError, csv.Error) as error:
         raise TraceError(f"{path} must have whole numbers in creation_time, deletion_time, num_gpu: {error}") from error
     jobs = sorted(row for row in rows if row[2] > 0)
     if len(jobs) < 2:

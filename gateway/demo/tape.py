@@ -29,15 +29,19 @@ def read_tape(path: Path) -> Iterator[Message]:
     """Yield the messages on visible orders; hidden executions, crosses and halts are passed over.
 
     Raises:
-        TapeError: a line does not have the six columns.
+        TapeError: a line does not have the six columns, or the file cannot be read.
 
     """
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
-        for number, row in enumerate(csv.reader(file), 1):
-            try:
+    number = 0
+    try:
+        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
+            for row in csv.reader(file):
+                number += 1
                 time_s, kind, order_id, lots, price, direction = row[:6]
                 if int(kind) in (ADD, REDUCE, DELETE, EXECUTE):
                     ticks = int(price) // TICK_TEN_THOUSANDTHS
                     yield Message(float(time_s), int(kind), int(order_id), int(lots), ticks, int(direction) == 1)
-            except ValueError as error:
-                raise TapeError(f"{path} line {number} must have six numbers: {error}") from error
+    except (ValueError, csv.Error) as error:
+        raise TapeError(f"{path} line {max(number, 1)} must have six numbers: {error}") from error
+    except (OSError, EOFError) as error:
+        raise TapeError(f"{path} cannot be read behind line {number}: {error}") from error

@@ -73,6 +73,7 @@ def test_refusal_changes_nothing_jrn_015(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [segment.name]
 
 
+@pytest.mark.slow
 def test_one_flipped_bit_anywhere_is_refused_or_without_effect_jrn_010(tmp_path):
     counts = (3, 9, 1)
     write(tmp_path, *counts)

@@ -238,7 +238,7 @@ def value_of(text):
 def value_in(path, name):
     """The number a source file gives a name."""
     source = (ROOT / path).read_text()
-    found = re.search(rf"\b{name}(?:: int)? *=? *(?<=[= ])(\(?[^,#\n]+)", source)
+    found = re.search(rf"(?:#define {name} |\b{name}(?:: int)? *= *)([^,#\n]+)", source)
     expression = re.sub(r"<\w+>|\(int64_t\)", "", found[1]).strip()
     return eval(expression, vars(units).copy())
 

@@ -261,7 +261,7 @@ def test_orders_without_an_add_are_behind_those_they_were_before(messages):
     refs = {feed._orders[order_id][0] for order_id in feed.unknown}
     inserted = {index: one for index, one in feed.expected.items() if one.ref in refs}
     known = {index: one for index, one in feed.expected.items() if one.ref not in refs}
-    print(f"\n{len(feed.unknown)} orders without an add: {dict(tally(inserted, hit))}; others {dict(tally(known, hit))}")
+    print(f"\n{len(feed.unknown)} orders without an add: {dict(tally(inserted, hit))}; {dict(tally(known, hit))}")
     assert tally(inserted, hit) == {"exact": 10, "first by number": 2}
     assert tally(known, hit) == {
         "exact": 3_987, "first by number": 14, "passed over an older one": 7, "consequence": 47,
