@@ -26,13 +26,13 @@ static inline int64_t fee_of(int64_t value_micros, uint32_t ppm) {
     return (int64_t)(((wide_t)value_micros * ppm + 999999) / 1000000);
 }
 
-/* Take from one balance, give to the other; 0 when either would leave int64, and then nothing has moved. */
-static inline int move_money(int64_t *debit, int64_t *credit, wide_t amount_micros) {
-    wide_t poorer = (wide_t)*debit - amount_micros, richer = (wide_t)*credit + amount_micros;
-    if (poorer < INT64_MIN || poorer > INT64_MAX || richer < INT64_MIN || richer > INT64_MAX) return 0;
-    *debit = (int64_t)poorer;
-    *credit = (int64_t)richer;
-    return 1;
+/* Balances are 128 bits wide: 2^100 for the largest fill there can be, 2^127 for their sum. */
+static inline int64_t wide_high(wide_t value) { return (int64_t)(value >> 64); }
+static inline uint64_t wide_low(wide_t value) { return (uint64_t)value; }
+
+/* A balance as an event tells it: at most MONEY_MAX either way. */
+static inline int64_t told_of(wide_t value) {
+    return value > MONEY_MAX ? MONEY_MAX : value < -MONEY_MAX ? -MONEY_MAX : (int64_t)value;
 }
 
 #endif

@@ -22,7 +22,7 @@ from ext.prefetch cimport (
 )
 from ext.quotes cimport continues_quote, leg_of, quote
 from ext.risk cimport evaluate
-from ext.state cimport BROKEN_MONEY, emit, emit_answer, move_money
+from ext.state cimport BROKEN_POSITIONS, emit, emit_answer, grow_events, told_of, wide_high, wide_low
 from ext.sweeps cimport mass_cancel, pass_time, session_lost
 from ext.types cimport (
     C_CANCEL, C_CANCEL_REF, C_DEPOSIT, C_MASS_CANCEL, C_PLACE, C_QUOTE, C_RARE_FIRST, C_REPLACE, C_REPLACE_REF,
@@ -105,7 +105,7 @@ cdef void transfer(State *self, const Command *command) noexcept nogil:
             reject(self, command, R_BALANCE)
             return
         account.margined = 1
-    elif <wide_t>account.balance - account.requirement < command.amount:
+    elif account.balance - account.requirement < command.amount or self.external > MONEY_MAX - command.amount:
         reject(self, command, R_BALANCE)
         return
     account.balance += amount
@@ -113,7 +113,7 @@ cdef void transfer(State *self, const Command *command) noexcept nogil:
     emit_answer(self, E_ACK, command)
     event = emit(self, E_ACCOUNT)
     event.account = command.account
-    event.amount = account.balance
+    event.amount = told_of(account.balance)
 
 
 cdef void publish_levels(State *self) noexcept nogil:
@@ -220,6 +220,9 @@ cdef class Core:
                 or state.touched == NULL or not map_open(&state.position_map, 1024) \
                 or not map_open(&state.lane_map, 1024) or not refs_open(&state.refs, 1024, index_seed):
             raise MemoryError("no address space for the core's arenas")
+        grow_events(state)
+        if state.broken:
+            raise MemoryError("no memory for events")
         state.instruments_count = 1             # Handle 0 means none.
         state.next_match_id = 1
         state.next_gate_ns = 0x7FFFFFFFFFFFFFFF
@@ -278,8 +281,9 @@ cdef class Core:
 
     cdef int check(self) except -1:
         if self.state.broken:
-            what = "money range" if self.state.broken == BROKEN_MONEY else "memory"
-            raise AssertionError(f"the core ran out of {what}")
+            if self.state.broken == BROKEN_POSITIONS:
+                raise AssertionError("the positions of an instrument must sum to 0")
+            raise AssertionError("the core ran out of memory")
         return 0
 
     def run(self, bytes records not None, size_t offset):
@@ -385,15 +389,17 @@ cdef class Core:
         cdef int64_t moved = ticks - instrument.mark if instrument.mark >= 0 else 0
         cdef uint32_t slot = instrument.first_position
         cdef Position *position
-        cdef wide_t paid = 0
-        cdef int64_t pool = 0                   # Ends at 0: what some gain, others lose.
+        cdef wide_t paid
+        cdef wide_t pool = 0                    # Ends at 0: what some gain, others lose.
         instrument.mark = ticks
         while slot != NIL:
             position = &self.state.positions[slot]
             paid = <wide_t>moved * position.lots * instrument.lot_micros
-            if paid != 0 and not move_money(&pool, &self.state.accounts[position.account].balance, paid):
-                self.state.broken = BROKEN_MONEY
+            self.state.accounts[position.account].balance += paid
+            pool -= paid
             slot = position.next_of_instrument
+        if pool != 0:
+            self.state.broken = BROKEN_POSITIONS
         self.evaluate_all(handle)
         self.check()
 
@@ -405,7 +411,8 @@ cdef class Core:
         """Balance in micros."""
         if account >= self.state.accounts_count:
             raise ValueError(f"account must be below {self.state.accounts_count}, was {account}")
-        return self.state.accounts[account].balance
+        cdef wide_t balance = self.state.accounts[account].balance
+        return (<object>wide_high(balance) << 64) | <object>wide_low(balance)
 
     def external_balance(self):
         """Balance of EXT: minus what was deposited, plus what was withdrawn."""

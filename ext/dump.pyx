@@ -6,6 +6,7 @@ from libc.stdlib cimport free, malloc, qsort, realloc
 
 from ext.book cimport handle_of, next_level, slot_of
 from ext.lanes cimport outcome_at
+from ext.state cimport wide_low
 from ext.types cimport (
     META_BITS, NIL, O_QUOTE, QUOTE_LANES, Account, Expiry, Instrument, Lane, Order, Outcome, Position, Terms, int64_t,
     uint32_t, uint64_t,
@@ -49,8 +50,8 @@ cdef void put_accounts(Row *row, State *self) noexcept nogil:
         account = &self.accounts[index]
         put(row, account.group)
         put(row, account.margined)
-        put(row, account.balance)
-        put(row, <int64_t>account.requirement)
+        put(row, <int64_t>wide_low(account.balance))
+        put(row, <int64_t>wide_low(account.requirement))
         put(row, account.open_orders)
     for index in range(1, self.instruments_count):
         instrument = &self.instruments[index]

@@ -132,6 +132,7 @@ cdef inline int refs_add(RefIndex *self, uint32_t lane, uint64_t ref, uint32_t s
     if self.used * 2 > self.mask:
         old = self[0]
         if not refs_open(self, (old.mask + 1) * 2, old.seed):
+            self[0] = old
             return 0
         for place in range(old.mask + 1):
             if old.places[place] != EMPTY:

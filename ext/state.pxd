@@ -15,12 +15,14 @@ cdef extern from "checked.h" nogil:
     int64_t money_of(int64_t ticks, int64_t lots, int64_t lot_micros)
     int money_fits(int64_t ticks, int64_t lots, int64_t lot_micros)
     int64_t fee_of(int64_t value_micros, uint32_t ppm)
-    int move_money(int64_t *debit, int64_t *credit, wide_t amount_micros)
+    int64_t told_of(wide_t balance)
+    int64_t wide_high(wide_t value)
+    uint64_t wide_low(wide_t value)
 
 
 cdef enum:                      # What stops the process (State.broken).
     BROKEN_MEMORY = 1
-    BROKEN_MONEY = 2
+    BROKEN_POSITIONS = 2        # The positions of an instrument do not sum to 0.
 
 
 cdef struct State:
@@ -64,7 +66,7 @@ cdef inline void grow_events(State *self) noexcept nogil:
     cdef Event *events = <Event *>realloc(self.events, capacity * sizeof(Event))
     if events == NULL:
         self.broken = BROKEN_MEMORY
-        self.event_count -= 1               # Overwrite the last event: the process is about to stop.
+        self.event_count -= 1               # Overwrite the last event: the process is about to stop. There is one.
         return
     self.events = events
     self.event_max = capacity
@@ -156,5 +158,5 @@ cdef inline void count_open(State *self, uint32_t position, int side, int64_t lo
 
 cdef inline void move(State *self, uint32_t debit, uint32_t credit, wide_t amount_micros) noexcept nogil:
     """The one place where money changes accounts; a negative amount flows the other way."""
-    if not move_money(&self.accounts[debit].balance, &self.accounts[credit].balance, amount_micros):
-        self.broken = BROKEN_MONEY
+    self.accounts[debit].balance -= amount_micros
+    self.accounts[credit].balance += amount_micros

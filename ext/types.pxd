@@ -225,7 +225,7 @@ cdef extern from "checked.h":
 
 cdef struct Account:
     wide_t requirement          # Sum over its positions.
-    int64_t balance             # Micros.
+    wide_t balance              # Micros.
     uint32_t group
     uint32_t margined
     uint32_t open_orders

@@ -337,7 +337,7 @@ class ReferenceCore:
         account = self._payable(command)
         if account is None:
             return
-        if command.amount > account.free:
+        if command.amount > min(account.free, MONEY_MAX - self.state.external.balance):
             self.state.answers.reject(command, RejectReason.BALANCE)
             return
         self._pay_through(command, account, self.state.external, account)
@@ -355,7 +355,7 @@ class ReferenceCore:
     def _pay_through(self, command: Command, payer: Account, payee: Account, told: Account) -> None:
         self.state.answers.ack(command)
         pay(payer, payee, command.amount)
-        self.state.events.emit(EventType.ACCOUNT, account=told.number, amount=told.balance)
+        self.state.events.emit(EventType.ACCOUNT, account=told.number, amount=max(-MONEY_MAX, min(told.balance, MONEY_MAX)))
 
 
 def _counters(position: Position) -> tuple[int, int, int, int]:

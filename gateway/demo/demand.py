@@ -5,6 +5,7 @@ import gzip
 import itertools
 import math
 import random
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -55,7 +56,7 @@ def open_trace(directory: Path) -> list[tuple[int, int, int]]:
                 for row in csv.DictReader(file)
                 if row["deletion_time"]
             ]
-    except (KeyError, TypeError, ValueError, EOFError, OSError, csv.Error) as error:
+    except (KeyError, TypeError, ValueError, EOFError, OSError, zlib.error, csv.Error) as error:
         raise TraceError(f"{path} must have whole numbers in creation_time, deletion_time, num_gpu: {error}") from error
     jobs = sorted(row for row in rows if row[2] > 0)
     if len(jobs) < 2:

@@ -104,12 +104,11 @@ async def trade(venue: Venue, options: Options, figures: Figures, console: Conso
         raise venue.failures[0]
 
 
-def summary(figures: Figures, venue: Venue, hashes: tuple[str, str], commands: int, directory: Path) -> Table:
-    """Tell what happened, and whether the journal gives the same state again."""
+def summary(figures: Figures, venue: Venue, commands: int, directory: Path) -> Table:
+    """Tell what happened."""
     core = venue.engine.core
     accounts = len(venue.engine.catalogue.accounts) + 1
     total = sum(core.balance(number) for number in range(accounts)) + core.external_balance()
-    live, replayed = hashes
     table = Table(title="The run", show_header=False)
     table.add_column("what")
     table.add_column("figure", overflow="fold")
@@ -123,8 +122,6 @@ def summary(figures: Figures, venue: Venue, hashes: tuple[str, str], commands: i
         ("messages of the tape", f"{figures.tape_messages:,}"),
         ("sum of all accounts, micro-dollars", str(total)),
         ("commands in the journal", f"{commands:,} in {directory}"),
-        ("state hash, live", live),
-        ("state hash, replayed from the journal", replayed),
     ]
     for row in rows:
         table.add_row(*row)
@@ -151,7 +148,9 @@ async def run(options: Options, directory: Path, over: asyncio.Event) -> bool:
     again = Engine()
     result = replay(again, Reader(str(directory)))
     replayed = again.state_hash()
-    console.print(summary(figures, venue, (live, replayed), result.commands, directory))
+    console.print(summary(figures, venue, result.commands, directory))
+    console.print(f"state hash, live      {live}", highlight=False, soft_wrap=True)
+    console.print(f"state hash, replayed  {replayed}", highlight=False, soft_wrap=True)
     if live == replayed:
         console.print("[green]The hashes are equal:[/] the journal gives the same state, bit for bit.")
     else:

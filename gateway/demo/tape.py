@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -43,5 +44,5 @@ def read_tape(path: Path) -> Iterator[Message]:
                     yield Message(float(time_s), int(kind), int(order_id), int(lots), ticks, int(direction) == 1)
     except (ValueError, csv.Error) as error:
         raise TapeError(f"{path} line {max(number, 1)} must have six numbers: {error}") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise TapeError(f"{path} cannot be read behind line {number}: {error}") from error

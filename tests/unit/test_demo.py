@@ -123,6 +123,8 @@ def test_trace_that_cannot_be_read_is_told(tmp_path):
 
 
 LINES = b"34200.5,1,7,18,5853300,1\n34200.6,5,0,1,5853300,1\n34201.0,4,7,18,5853300,-1\n34201.5,7,0,0,-1,-1\n"
+SPOILT = gzip.compress(random.Random(2).randbytes(999).hex().encode())
+SPOILT = SPOILT[:40] + b"\xff" * 20 + SPOILT[60:]
 
 
 @pytest.mark.parametrize(("name", "pack"), [("a.csv", bytes), ("a.csv.gz", gzip.compress)])
@@ -149,7 +151,7 @@ def test_tape_that_is_no_message_file_is_told(tmp_path, content, complaint):
         list(read_tape(tmp_path / "a.csv"))
 
 
-@pytest.mark.parametrize("content", [b"not packed", gzip.compress(LINES * 999)[:60]], ids=["plain", "cut"])
+@pytest.mark.parametrize("content", [b"not packed", gzip.compress(LINES * 999)[:60], SPOILT], ids=["plain", "cut", "spoilt"])
 def test_tape_that_is_not_packed_is_told(tmp_path, content):
     (tmp_path / "a.csv.gz").write_bytes(content)
     with pytest.raises(TapeError, match=r"a\.csv\.gz"):
