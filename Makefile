@@ -22,7 +22,7 @@ ext: $(VENV)/ready   ## Build what has changed in ext/.
 lint: ext            ## Style, types and Cython warnings.
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
-	$(VENV)/bin/cython-lint ext/*.pyx ext/*.pxd
+	PATH="$(abspath $(VENV))/bin:$$PATH" cython-lint ext/*.pyx ext/*.pxd
 	mkdir -p build/lint && $(RUN) -m cython -3 -Werror -Wextra -o build/lint/ ext/*.pyx
 	$(RUN) -m mypy.stubtest --ignore-disjoint-bases --allowlist tests/stubtest-allowlist.txt \
 	    ext.core ext.book ext.codec ext.frames ext.journal ext.journal_writer ext.link ext.market ext.router

@@ -18,9 +18,7 @@ cdef enum:                      # Why a match step stopped.
 cdef extern from "arena.h" nogil:
     void *arena_reserve(size_t size)
     void arena_release(void *memory, size_t size)
-
-cdef extern from *:
-    void prefetch "__builtin_prefetch"(const void *) nogil
+    void prefetch(const void *address)
 
 
 cdef struct Books:              # The arenas, and the books that live in them.

@@ -1,11 +1,13 @@
 """The core as other Cython modules see it."""
 
 from ext.state cimport State
-from ext.types cimport Instrument, uint32_t
+from ext.types cimport Instrument, int64_t, uint32_t
 
 
 cdef class Core:
     cdef State state
+    cdef int start(self, int64_t ts_ns) except -1
+    cdef Py_ssize_t advance(self, bytes records, Py_ssize_t offset) except -1
     cdef int check(self) except -1
     cdef Instrument *listed(self, uint32_t handle) except NULL
     cdef void evaluate_all(self, uint32_t handle)

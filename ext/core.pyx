@@ -16,10 +16,7 @@ from ext.lanes cimport answer_again, find_lane, find_or_add_lane
 from ext.orders cimport (
     R_BALANCE, R_MALFORMED, R_NO_ACCOUNT, R_OPEN_LIMIT, R_STALE_REF, R_UNKNOWN_TYPE, cancel, place, replace,
 )
-from ext.prefetch cimport (
-    PREFETCH_FAR, PREFETCH_LAST, PREFETCH_MIDDLE, PREFETCH_NEAR, prefetch_indexes, prefetch_levels, prefetch_paths,
-    prefetch_targets,
-)
+from ext.prefetch cimport PREFETCH_ORDERS_MIN, look_ahead, look_at_first
 from ext.quotes cimport continues_quote, leg_of, quote
 from ext.risk cimport evaluate
 from ext.state cimport BROKEN_POSITIONS, emit, emit_answer, grow_events, told_of, wide_high, wide_low
@@ -164,17 +161,15 @@ cdef void apply_command(State *self, const Command *command) noexcept nogil:
 cdef size_t apply_records(State *self, const char *data, size_t offset, size_t size) noexcept nogil:
     """Apply records until the end or the first rare one; returns the offset reached."""
     cdef const Command *command
-    cdef size_t ahead
+    cdef int far = self.books.orders_used > PREFETCH_ORDERS_MIN      # Less than that stays in the cache by itself.
+    if far:
+        look_at_first(self, data, offset, size)
     while offset < size and not self.broken:
         command = <const Command *>(data + offset)
         if command.type >= C_RARE_FIRST:
             break
-        ahead = offset + PREFETCH_FAR * RECORD_BYTES
-        if ahead < size:                    # Records are nearly always one row; a payload row guesses wrong at worst.
-            prefetch_indexes(self, <const Command *>(data + ahead))
-            prefetch_targets(self, <const Command *>(data + offset + PREFETCH_MIDDLE * RECORD_BYTES))
-            prefetch_paths(self, <const Command *>(data + offset + PREFETCH_NEAR * RECORD_BYTES))
-            prefetch_levels(self, <const Command *>(data + offset + PREFETCH_LAST * RECORD_BYTES))
+        if far:
+            look_ahead(self, data, offset, size)
         apply_command(self, command)
         offset += command.length
     return offset
@@ -273,11 +268,15 @@ cdef class Core:
 
     def begin(self, int64_t ts_ns):
         """Start a batch: forget the last one's events. AssertionError when time would go back (ENG-002)."""
+        self.start(ts_ns)
+
+    cdef int start(self, int64_t ts_ns) except -1:
         if ts_ns < self.state.now_ns:
             raise AssertionError(f"ts_ns must not be before {self.state.now_ns}, was {ts_ns}")
         self.state.now_ns = ts_ns
         self.state.event_count = 0
         self.state.command = 0
+        return 0
 
     cdef int check(self) except -1:
         if self.state.broken:
@@ -286,10 +285,15 @@ cdef class Core:
             raise AssertionError("the core ran out of memory")
         return 0
 
-    def run(self, bytes records not None, size_t offset):
+    def run(self, bytes records not None, Py_ssize_t offset):
         """Apply records from a byte offset up to the end or the first rare one; returns the offset reached."""
+        if offset < 0:
+            raise ValueError(f"offset must not be negative, was {offset}")
+        return self.advance(records, offset)
+
+    cdef Py_ssize_t advance(self, bytes records, Py_ssize_t offset) except -1:
         cdef const char *data = PyBytes_AS_STRING(records)
-        cdef size_t size = PyBytes_GET_SIZE(records)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(records)
         if offset == 0 and not lengths_add_up(data, size):
             raise ValueError("record lengths must be multiples of 64 that add up to the batch")
         if size - offset < 4096:                # Giving the interpreter up costs more than a short batch.
@@ -302,8 +306,8 @@ cdef class Core:
 
     def apply(self, bytes records not None, int64_t ts_ns):
         """`begin` and `run` for a batch without rare records; returns the number of events."""
-        self.begin(ts_ns)
-        if self.run(records, 0) != PyBytes_GET_SIZE(records):
+        self.start(ts_ns)
+        if self.advance(records, 0) != PyBytes_GET_SIZE(records):
             raise ValueError("records with a payload must go through the engine")
         return self.state.event_count
 

@@ -56,18 +56,19 @@ cdef uint32_t position_for(State *self, uint32_t account, uint32_t instrument) n
     return slot
 
 
-cdef void position_or_empty(State *self, uint32_t account, uint32_t instrument, Position *copy) noexcept nogil:
-    """A copy of the position, or of the one that a first order would make."""
+cdef inline const Position *position_or(State *self, uint32_t account, uint32_t instrument,
+                                        Position *empty) noexcept nogil:
+    """The position, or `empty` made into the one that a first order would make."""
     cdef uint32_t slot = map_find(&self.position_map, (<uint64_t>account << 32) | instrument)
     if slot != NIL:
-        copy[0] = self.positions[slot]
-        return
-    copy.account = account
-    copy.instrument = instrument
-    copy.lots = 0
-    copy.open_buy = 0
-    copy.open_sell = 0
-    copy.requirement = 0
+        return &self.positions[slot]
+    empty.account = account
+    empty.instrument = instrument
+    empty.lots = 0
+    empty.open_buy = 0
+    empty.open_sell = 0
+    empty.requirement = 0
+    return empty
 
 
 cdef int would_take(State *self, uint32_t instrument, int side, int32_t price) noexcept nogil:
@@ -88,9 +89,9 @@ cdef int has_room(State *self, uint32_t account, uint32_t instrument) noexcept n
 cdef int refusal_by_risk(State *self, uint32_t account, uint32_t instrument, int side, int32_t price, int64_t lots,
                          int64_t replaced_lots) noexcept nogil:
     """MARGIN, POSITION_LIMIT or none, for `lots` more less `replaced_lots`."""
-    cdef Position position
-    position_or_empty(self, account, instrument, &position)
-    if not covered(self, &position, side, price, lots, replaced_lots):
+    cdef Position empty
+    cdef const Position *position = position_or(self, account, instrument, &empty)
+    if not covered(self, position, side, price, lots, replaced_lots):
         return R_MARGIN
     if (position.lots if position.lots > 0 else -position.lots) + position.open_buy + position.open_sell + lots \
             - replaced_lots > POSITION_LOTS_MAX:
@@ -107,8 +108,8 @@ cdef inline int too_large(State *self, uint32_t instrument, int64_t price, int64
 cdef inline int exceeds_reduction(State *self, uint32_t account, uint32_t instrument, int side, int64_t lots,
                                   int64_t replaced_lots) noexcept nogil:
     """RSK-005 at entry."""
-    cdef Position position
-    position_or_empty(self, account, instrument, &position)
+    cdef Position empty
+    cdef const Position *position = position_or(self, account, instrument, &empty)
     cdef int64_t open_lots = position.open_buy if side == BUY else position.open_sell
     cdef int64_t left = (-position.lots if side == BUY else position.lots) - open_lots + replaced_lots
     return lots > (left if left > 0 else 0)

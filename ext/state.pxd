@@ -25,7 +25,17 @@ cdef enum:                      # What stops the process (State.broken).
     BROKEN_POSITIONS = 2        # The positions of an instrument do not sum to 0.
 
 
+cdef enum:
+    AHEAD_RECORDS = 32          # At least as many as the farthest stage of ext/prefetch.pxd looks ahead.
+
+
+cdef struct Ahead:              # What the prefetching stages know about a record; never part of the state's meaning.
+    uint64_t hashed             # Of its ref, in the ref index.
+    uint32_t slot               # Of its target order or its position; may be wrong.
+
+
 cdef struct State:
+    Ahead ahead[32]
     Books books
     Account *accounts
     Instrument *instruments

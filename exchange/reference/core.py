@@ -355,7 +355,8 @@ class ReferenceCore:
     def _pay_through(self, command: Command, payer: Account, payee: Account, told: Account) -> None:
         self.state.answers.ack(command)
         pay(payer, payee, command.amount)
-        self.state.events.emit(EventType.ACCOUNT, account=told.number, amount=max(-MONEY_MAX, min(told.balance, MONEY_MAX)))
+        amount = max(-MONEY_MAX, min(told.balance, MONEY_MAX))  # As much as an event can tell (ACC-005).
+        self.state.events.emit(EventType.ACCOUNT, account=told.number, amount=amount)
 
 
 def _counters(position: Position) -> tuple[int, int, int, int]:

@@ -151,7 +151,10 @@ def test_tape_that_is_no_message_file_is_told(tmp_path, content, complaint):
         list(read_tape(tmp_path / "a.csv"))
 
 
-@pytest.mark.parametrize("content", [b"not packed", gzip.compress(LINES * 999)[:60], SPOILT], ids=["plain", "cut", "spoilt"])
+NOT_PACKED = {"plain": b"not packed", "cut": gzip.compress(LINES * 999)[:60], "spoilt": SPOILT}
+
+
+@pytest.mark.parametrize("content", NOT_PACKED.values(), ids=NOT_PACKED)
 def test_tape_that_is_not_packed_is_told(tmp_path, content):
     (tmp_path / "a.csv.gz").write_bytes(content)
     with pytest.raises(TapeError, match=r"a\.csv\.gz"):
