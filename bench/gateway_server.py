@@ -4,7 +4,6 @@ import asyncio
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 import uvloop
 from aiohttp import web
@@ -78,7 +77,7 @@ def main() -> None:
         if kind == "echo":
             runner.run(serve_echo())
         else:
-            with tempfile.TemporaryDirectory(prefix="hourglass-bench-", dir=Path.cwd()) as directory:
+            with tempfile.TemporaryDirectory(prefix="hourglass-bench-", dir=sys.argv[3]) as directory:
                 runner.run(serve_venue(sessions, directory))
 
 

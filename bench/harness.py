@@ -53,7 +53,7 @@ def middle(samples: list[float]) -> float:
 
 def rounds(small: bool) -> int:
     """How often a measurement is repeated."""
-    return 1 if small else 5
+    return 1 if small else 7
 
 
 def run(names: list[str], small: bool) -> Iterator[Row]:
