@@ -162,12 +162,12 @@ class LoginGuard:
 
     def note_failure(self, address: str, now_ns: int) -> None:
         """Remember a failed login."""
-        if len(self._failures) >= ADDRESSES_WATCHED_MAX:
+        if address not in self._failures and len(self._failures) >= ADDRESSES_WATCHED_MAX:
             self._forget_oldest()
         self._failures.setdefault(address, deque(maxlen=self.failures_max)).append(now_ns)
 
     def is_refused(self, address: str, now_ns: int) -> bool:
-        """Whether the address has used up its failures for now."""
+        """Whether the address has used up its failures within the window."""
         failures = self._failures.get(address)
         return failures is not None and len(failures) == self.failures_max and now_ns - failures[0] < self.window_ns
 

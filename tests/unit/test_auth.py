@@ -95,3 +95,12 @@ def test_guard_forgets_with_time_and_holds_few_addresses(monkeypatch):
     for address in "bcde":
         guard.note_failure(address, 60)
     assert len(guard._failures) == 3
+
+
+def test_a_watched_address_pushes_nobody_out(monkeypatch):
+    monkeypatch.setattr("gateway.auth.ADDRESSES_WATCHED_MAX", 2)
+    guard = LoginGuard(2, 100)
+    for address in "abab":
+        guard.note_failure(address, 0)
+    assert guard.is_refused("a", 1)
+    assert guard.is_refused("b", 1)
