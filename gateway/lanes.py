@@ -6,9 +6,8 @@ Sans-I/O: time comes in, command records for the sequencer come out.
 from dataclasses import dataclass
 from typing import Protocol
 
-from ext.link import RateLimit
-
 from exchange.commands import session_lost
+from ext.link import RateLimit
 from gateway.protocol import CancelOnDisconnect
 
 Lane = tuple[int, int]

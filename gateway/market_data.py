@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from ext.market import Market
-
 from exchange.catalogue import Catalogue, Instrument
 from exchange.units import HOUR_NS, NS_PER_SECOND, window_start_ns
+from ext.market import Market
 from gateway.protocol import Channel, InstrumentState, MessageType, pack
 
 NS_PER_US = 1_000

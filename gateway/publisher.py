@@ -6,12 +6,11 @@ catalogue. Nothing awaits: a slow reader is cut off, and never holds up the othe
 
 from collections.abc import Iterable
 
+from exchange.catalogue import Catalogue
+from exchange.records import EventType
 from ext.link import Link
 from ext.market import Market
 from ext.router import Router
-
-from exchange.catalogue import Catalogue
-from exchange.records import EventType
 from gateway.market_data import NS_PER_US, InstrumentBoard
 from gateway.protocol import Channel
 

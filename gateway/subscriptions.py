@@ -1,7 +1,6 @@
 """The subscriptions of one session. Several may cover the same instrument; it is sent once."""
 
 from ext.link import Link
-
 from gateway.protocol import Channel
 from gateway.publisher import Publisher
 

@@ -51,7 +51,7 @@ def demo(
             next(read_tape(lobster), None)
     except (TraceError, TapeError) as error:
         raise click.UsageError(str(error)) from error
-    options = Options(seconds, seed, plain or not sys.stdout.isatty(), trace, lobster)
+    options = Options(seconds, seed, plain or not sys.stdout.isatty(), trace, lobster, journal is not None)
     with contextlib.ExitStack() as stack:
         directory = journal or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hourglass-demo-")))
         try:

@@ -41,6 +41,12 @@ class Options:
     plain: bool
     trace: Path | None
     lobster: Path | None
+    keeps_journal: bool
+
+    @property
+    def fate(self) -> str:
+        """What becomes of the journal."""
+        return "kept" if self.keeps_journal else "removed at the end; --journal DIR keeps one"
 
 
 def jobs_for(options: Options, buyer: int) -> Iterator[Job]:
@@ -104,7 +110,7 @@ async def trade(venue: Venue, options: Options, figures: Figures, console: Conso
         raise venue.failures[0]
 
 
-def summary(figures: Figures, venue: Venue, commands: int, directory: Path) -> Table:
+def summary(figures: Figures, venue: Venue, commands: int) -> Table:
     """Tell what happened."""
     core = venue.engine.core
     accounts = len(venue.engine.catalogue.accounts) + 1
@@ -121,7 +127,7 @@ def summary(figures: Figures, venue: Venue, commands: int, directory: Path) -> T
         ("answer to an order", f"p50 {figures.latency_ms(0.5):.2f} ms, p99 {figures.latency_ms(0.99):.2f} ms"),
         ("messages of the tape", f"{figures.tape_messages:,}"),
         ("sum of all accounts, micro-dollars", str(total)),
-        ("commands in the journal", f"{commands:,} in {directory}"),
+        ("commands in the journal", f"{commands:,}"),
     ]
     for row in rows:
         table.add_row(*row)
@@ -134,7 +140,7 @@ async def run(options: Options, directory: Path, over: asyncio.Event) -> bool:
     products = [*PRODUCTS, STOCK] if options.lobster else list(PRODUCTS)
     accounts = [*PROVIDERS, *MAKERS, *BUYERS, *TAPE, SPECTATOR]
     venue = await open_venue(directory, accounts, products)
-    opened = f"The exchange is open on {venue.url}; its journal is in {directory}."
+    opened = f"The exchange is open on {venue.url}; its journal is in {directory} ({options.fate})."
     console.print(opened, highlight=False, soft_wrap=True)
     figures = Figures()
     try:
@@ -148,7 +154,7 @@ async def run(options: Options, directory: Path, over: asyncio.Event) -> bool:
     again = Engine()
     result = replay(again, Reader(str(directory)))
     replayed = again.state_hash()
-    console.print(summary(figures, venue, result.commands, directory))
+    console.print(summary(figures, venue, result.commands))
     console.print(f"state hash, live      {live}", highlight=False, soft_wrap=True)
     console.print(f"state hash, replayed  {replayed}", highlight=False, soft_wrap=True)
     if live == replayed:
