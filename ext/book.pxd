@@ -4,7 +4,7 @@
 """
 
 from ext.types cimport (
-    META_BITS, NIL, SLOT_BITS, SLOT_MASK, Book, Fill, Level, Node, Order, Terms, int32_t, int64_t, uint32_t, uint64_t,
+    META_BITS, NIL, SLOT_BITS, SLOT_MASK, Book, Fill, Level, Order, Terms, int32_t, int64_t, uint32_t, uint64_t,
 )
 
 
@@ -25,7 +25,8 @@ cdef struct Books:              # The arenas, and the books that live in them.
     Order *orders
     Terms *terms                # By the same slots.
     Level *levels
-    Node *nodes
+    uint64_t *bitmaps           # By trie node: which children there are; of a free node the next free one.
+    uint32_t *children          # 64 by trie node: nodes, or at the bottom levels; 0: none.
     Book *books
     uint32_t *dirty             # Levels touched by the present command, each once.
     Fill *fills
@@ -72,9 +73,14 @@ cdef inline uint32_t slot_of(Books *self, uint64_t handle) noexcept nogil:
     return slot if self.orders[slot].meta >> META_BITS == handle >> SLOT_BITS else NIL
 
 
+cdef inline int32_t eagerness(int side, int32_t price) noexcept nogil:
+    """The higher, the sooner an order of `side` at this price trades. Without a branch: sides come in random order."""
+    return price ^ -side
+
+
 cdef inline int reaches(int side, int32_t limit, int32_t price) noexcept nogil:
     """Whether an aggressor of `side` with this limit may trade at `price`."""
-    return limit >= price if side == 0 else limit <= price
+    return eagerness(side, limit) >= eagerness(side, price)
 
 
 cdef inline void touch_level(Books *self, uint32_t level) noexcept nogil:

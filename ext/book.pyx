@@ -4,16 +4,17 @@
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from ext.levels cimport find_or_add_level, neighbour_level, remove_level
+from ext.levels cimport add_level, find_level, neighbour_level, remove_level
 from ext.types cimport (
-    BUY, FILL_STP_CANCEL, FILL_STP_DECREMENT, FILL_TRADE, GENERATION_MAX, LOTS_MAX, O_ICEBERG, O_REDUCE_ONLY,
+    BUY, FILL_STP_CANCEL, FILL_STP_DECREMENT, FILL_TRADE, GENERATION_MAX, LOTS_MAX, NO_ASK, NO_BID, O_ICEBERG, O_REDUCE_ONLY,
     STP_CANCEL_BOTH, STP_CANCEL_INCOMING, STP_CANCEL_RESTING, STP_DECREMENT, Side,
 )
 
 
 cdef enum:
     NODES_PER_LEVEL = 6         # Worst case: no two levels share a node below the root.
-    LEVELS_SPARE = 64           # Levels emptied by the present command are given back at its end.
+    LEVELS_SPARE = 64           # Levels emptied by the present command are given back at its end; slot 0 is not used.
+    CHILDREN_BYTES = 256        # Of one trie node.
     DIRTY_SPARE = 64
 
 
@@ -24,7 +25,8 @@ cdef int reserve(Books *self, uint32_t orders_max, uint32_t books_max, uint32_t 
     self.orders = <Order *>arena_reserve(orders_max * sizeof(Order))
     self.terms = <Terms *>arena_reserve(orders_max * sizeof(Terms))
     self.levels = <Level *>arena_reserve(levels * sizeof(Level))
-    self.nodes = <Node *>arena_reserve(levels * NODES_PER_LEVEL * sizeof(Node))
+    self.bitmaps = <uint64_t *>arena_reserve(levels * NODES_PER_LEVEL * sizeof(uint64_t))
+    self.children = <uint32_t *>arena_reserve(levels * NODES_PER_LEVEL * CHILDREN_BYTES)
     self.books = <Book *>arena_reserve(books_max * sizeof(Book))
     self.dirty = <uint32_t *>arena_reserve((levels + DIRTY_SPARE) * sizeof(uint32_t))
     self.fills = <Fill *>arena_reserve(fills_max * sizeof(Fill))
@@ -34,8 +36,10 @@ cdef int reserve(Books *self, uint32_t orders_max, uint32_t books_max, uint32_t 
     self.free_order = NIL
     self.free_level = NIL
     self.free_node = NIL
-    return (self.orders != NULL and self.terms != NULL and self.levels != NULL and self.nodes != NULL
-            and self.books != NULL and self.dirty != NULL and self.fills != NULL)
+    self.levels_used = 1
+    self.nodes_used = 1
+    return (self.orders != NULL and self.terms != NULL and self.levels != NULL and self.bitmaps != NULL
+            and self.children != NULL and self.books != NULL and self.dirty != NULL and self.fills != NULL)
 
 
 cdef int books_open(Books *self, uint32_t orders_max, uint32_t books_max, uint32_t fills_max) except -1:
@@ -46,11 +50,16 @@ cdef int books_open(Books *self, uint32_t orders_max, uint32_t books_max, uint32
     return 0
 
 
+cdef inline void set_best(Side *top, int side, uint32_t level, int32_t price) noexcept nogil:
+    top.best = level
+    top.best_price = price if level != NIL else NO_BID if side == BUY else NO_ASK
+
+
 cdef void open_book(Books *self, uint32_t book) noexcept nogil:
     cdef int side
     for side in range(2):
         self.books[book].side[side].root = NIL
-        self.books[book].side[side].best = NIL
+        set_best(&self.books[book].side[side], side, NIL, 0)
 
 
 cdef void books_close(Books *self) noexcept nogil:
@@ -58,7 +67,8 @@ cdef void books_close(Books *self) noexcept nogil:
     arena_release(self.orders, self.orders_max * sizeof(Order))
     arena_release(self.terms, self.orders_max * sizeof(Terms))
     arena_release(self.levels, levels * sizeof(Level))
-    arena_release(self.nodes, levels * NODES_PER_LEVEL * sizeof(Node))
+    arena_release(self.bitmaps, levels * NODES_PER_LEVEL * sizeof(uint64_t))
+    arena_release(self.children, levels * NODES_PER_LEVEL * CHILDREN_BYTES)
     arena_release(self.books, self.books_max * sizeof(Book))
     arena_release(self.dirty, (levels + DIRTY_SPARE) * sizeof(uint32_t))
     arena_release(self.fills, self.fills_max * sizeof(Fill))
@@ -67,7 +77,7 @@ cdef void books_close(Books *self) noexcept nogil:
 
 # --- Slots ---------------------------------------------------------------------------------------------------------
 
-cdef uint32_t acquire_order(Books *self) noexcept nogil:
+cdef inline uint32_t acquire_order(Books *self) noexcept nogil:
     """Take a slot and raise its generation; NIL when the arena is full. O(1)."""
     cdef uint32_t slot = self.free_order
     if slot != NIL:
@@ -82,7 +92,7 @@ cdef uint32_t acquire_order(Books *self) noexcept nogil:
     return slot
 
 
-cdef void release_order(Books *self, uint32_t slot) noexcept nogil:
+cdef inline void release_order(Books *self, uint32_t slot) noexcept nogil:
     """Give a slot back. A slot at its last generation is retired: handles never come back."""
     cdef Order *order = &self.orders[slot]
     order.leaves = 0
@@ -94,51 +104,57 @@ cdef void release_order(Books *self, uint32_t slot) noexcept nogil:
 
 # --- Resting orders ------------------------------------------------------------------------------------------------
 
-cdef inline void append_to_level(Books *self, Level *level, uint32_t slot) noexcept nogil:
-    cdef Order *order = &self.orders[slot]
-    order.prev = level.tail
-    order.next = NIL
-    if level.tail != NIL:
-        self.orders[level.tail].next = slot
+cdef inline void append_to_level(Order *orders, Level *level, uint32_t slot) noexcept nogil:
+    cdef uint32_t tail = level.tail
+    orders[slot].prev = tail
+    orders[slot].next = NIL
+    level.tail = slot
+    if tail != NIL:
+        orders[tail].next = slot
     else:
         level.head = slot
-    level.tail = slot
 
 
-cdef inline void take_from_level(Books *self, Level *level, uint32_t slot) noexcept nogil:
-    cdef Order *order = &self.orders[slot]
-    if order.prev != NIL:
-        self.orders[order.prev].next = order.next
+cdef inline void take_from_level(Order *orders, Level *level, uint32_t slot) noexcept nogil:
+    cdef uint32_t prev = orders[slot].prev, next = orders[slot].next
+    if prev != NIL:
+        orders[prev].next = next
     else:
-        level.head = order.next
-    if order.next != NIL:
-        self.orders[order.next].prev = order.prev
+        level.head = next
+    if next != NIL:
+        orders[next].prev = prev
     else:
-        level.tail = order.prev
+        level.tail = prev
+
+
+cdef inline uint32_t enter_level(Books *self, uint32_t book, int side, uint32_t slot, int32_t price) noexcept nogil:
+    """Put an order (leaves, display set) at the back of its price, and say which level that is."""
+    cdef Order *orders = self.orders
+    cdef Order *order = &orders[slot]
+    cdef Side *top = &self.books[book].side[side]
+    cdef uint32_t found = find_level(self, top, price)
+    cdef int32_t leaves = order.leaves, shown = leaves
+    cdef Level *level
+    if found == 0:
+        found = add_level(self, book, side, price)
+    if eagerness(side, price) > eagerness(side, top.best_price):
+        top.best = found
+        top.best_price = price
+    if order.meta & O_ICEBERG:
+        shown = min(self.terms[slot].display, leaves)
+    level = &self.levels[found]
+    order.level = found
+    order.shown = shown
+    append_to_level(orders, level, slot)
+    level.orders += 1
+    level.shown += shown
+    level.total += leaves
+    return found
 
 
 cdef void rest_order(Books *self, uint32_t book, int side, uint32_t slot, int32_t price) noexcept nogil:
     """Put an order (leaves, display set) at the back of its price. O(height of the trie)."""
-    cdef Order *order = &self.orders[slot]
-    cdef Side *top = &self.books[book].side[side]
-    cdef uint32_t found
-    cdef Level *level
-    if top.best != NIL and self.levels[top.best].price == price:
-        found = top.best
-    else:
-        found = find_or_add_level(self, book, side, price)
-        if top.best == NIL or reaches(side, price, self.levels[top.best].price):
-            top.best = found
-    level = &self.levels[found]
-    order.level = found
-    order.shown = order.leaves
-    if order.meta & O_ICEBERG:
-        order.shown = min(self.terms[slot].display, order.leaves)
-    append_to_level(self, level, slot)
-    level.orders += 1
-    level.shown += order.shown
-    level.total += order.leaves
-    touch_level(self, found)
+    touch_level(self, enter_level(self, book, side, slot, price))
 
 
 cdef uint32_t next_level(Books *self, uint32_t book, int side, int32_t price) noexcept nogil:
@@ -158,19 +174,25 @@ cdef inline void leave_level(Books *self, uint32_t found) noexcept nogil:
     if level.orders == 0:
         top = &self.books[level.book].side[level.side]
         if top.best == found:
-            top.best = next_level(self, level.book, level.side, level.price)
+            found = next_level(self, level.book, level.side, level.price)
+            set_best(top, level.side, found, self.levels[found & SLOT_MASK].price if found != NIL else 0)
+
+
+cdef inline uint32_t leave_queue(Books *self, uint32_t slot) noexcept nogil:
+    """Take a resting order out of its level, and say which level that was."""
+    cdef Order *order = &self.orders[slot]
+    cdef uint32_t found = order.level
+    cdef Level *level = &self.levels[found]
+    take_from_level(self.orders, level, slot)
+    level.shown -= order.shown
+    level.total -= order.leaves
+    leave_level(self, found)
+    return found
 
 
 cdef void unlink_order(Books *self, uint32_t slot) noexcept nogil:
     """Take a resting order out of its level. O(1), or O(height) when the best price goes."""
-    cdef Order *order = &self.orders[slot]
-    cdef uint32_t found = order.level
-    cdef Level *level = &self.levels[found]
-    take_from_level(self, level, slot)
-    level.shown -= order.shown
-    level.total -= order.leaves
-    touch_level(self, found)
-    leave_level(self, found)
+    touch_level(self, leave_queue(self, slot))
 
 
 cdef void shrink_order(Books *self, uint32_t slot, int32_t leaves) noexcept nogil:
@@ -217,7 +239,7 @@ cdef inline Fill *add_fill(Books *self, uint32_t slot, int32_t price, int32_t lo
 
 cdef inline void pop_front(Books *self, uint32_t found, uint32_t slot) noexcept nogil:
     """The front order of a level is gone: filled or prevented. Its slot stays taken until the caller has told it."""
-    take_from_level(self, &self.levels[found], slot)
+    take_from_level(self.orders, &self.levels[found], slot)
     leave_level(self, found)
 
 
@@ -269,8 +291,8 @@ cdef inline void fill_front(Books *self, uint32_t found, uint32_t slot, int32_t 
     elif order.shown == 0:                              # The next part of an iceberg goes to the back.
         order.shown = min(self.terms[slot].display, order.leaves)
         level.shown += order.shown
-        take_from_level(self, level, slot)
-        append_to_level(self, level, slot)
+        take_from_level(self.orders, level, slot)
+        append_to_level(self.orders, level, slot)
 
 
 cdef int match_order(Books *self, uint32_t book, int side, int32_t limit, int32_t *leaves, uint32_t owner, int stp,
@@ -286,7 +308,7 @@ cdef int match_order(Books *self, uint32_t book, int side, int32_t limit, int32_
     cdef Order *order
     while leaves[0] > 0:
         found = top.best
-        if found == NIL or not reaches(side, limit, self.levels[found].price):
+        if found == NIL or not reaches(side, limit, top.best_price):
             return MATCH_DONE
         if self.fills_count == self.fills_max:
             return MATCH_FULL
@@ -399,32 +421,39 @@ cdef int32_t aggress(Books *self, int side, int32_t price, int32_t lots, uint32_
     return 0 if status == MATCH_SELF else leaves
 
 
+cdef int add_taking(Books *self, int side, int32_t price, int32_t *lots, uint32_t owner, int flags) noexcept nogil:
+    """The part of an add that meets the other side. `*lots` is what then has to rest."""
+    cdef int stp = (flags >> HG_STP_SHIFT) & 3
+    if flags & HG_POST_ONLY:
+        return HG_WOULD_TAKE
+    if flags & HG_FOK and reachable_lots(self, 0, side, price, lots[0], owner, stp) < lots[0]:
+        return HG_UNFILLED
+    lots[0] = aggress(self, side, price, lots[0], owner, stp)
+    settle_levels(self)
+    if flags & (HG_IOC | HG_FOK):
+        lots[0] = 0
+    return HG_OK
+
+
 cdef int hg_book_add(hg_book book, int side, int32_t price, int32_t lots, uint32_t owner, int flags, int32_t display,
                      uint64_t *handle) noexcept nogil:
     """Match, then rest what is left. `*handle` is the resting order's, 0 if nothing rests. O(1) a fill."""
     cdef Books *self = <Books *>book
-    cdef int stp = (flags >> HG_STP_SHIFT) & 3
-    cdef uint32_t best, slot
+    cdef int status
+    cdef uint32_t slot
     cdef Order *order
     self.fills_count = 0
     handle[0] = 0
-    if side & ~1 or price < 0 or lots <= 0 or lots > LOTS_MAX or display < 0:
+    if side & ~1 or (price | display) < 0 or <uint32_t>lots - 1 >= <uint32_t>LOTS_MAX:
         return HG_BAD_ARGUMENT
-    best = self.books[0].side[1 - side].best
-    if best != NIL and reaches(side, price, self.levels[best].price):
-        if flags & HG_POST_ONLY:
-            return HG_WOULD_TAKE
-        if flags & HG_FOK and reachable_lots(self, 0, side, price, lots, owner, stp) < lots:
-            return HG_UNFILLED
-        lots = aggress(self, side, price, lots, owner, stp)
-        if lots == 0 or flags & (HG_IOC | HG_FOK):
-            settle_levels(self)
-            return HG_OK
+    if reaches(side, price, self.books[0].side[1 - side].best_price):
+        status = add_taking(self, side, price, &lots, owner, flags)
+        if status != HG_OK or lots == 0:
+            return status
     elif flags & (HG_IOC | HG_FOK):
         return HG_UNFILLED if flags & HG_FOK else HG_OK
     slot = acquire_order(self)
     if slot == NIL:
-        settle_levels(self)
         return HG_BOOK_FULL
     order = &self.orders[slot]
     order.leaves = lots
@@ -433,22 +462,22 @@ cdef int hg_book_add(hg_book book, int side, int32_t price, int32_t lots, uint32
     if display > 0:
         order.meta |= O_ICEBERG
         self.terms[slot].display = display
-    rest_order(self, 0, side, slot, price)
-    settle_levels(self)
     handle[0] = handle_of(self, slot)
+    enter_level(self, 0, side, slot, price)
     return HG_OK
 
 
 cdef int hg_book_cancel(hg_book book, uint64_t handle) noexcept nogil:
     """Take an order out. O(1); HG_NO_ORDER when the handle is not alive."""
     cdef Books *self = <Books *>book
-    cdef uint32_t slot = slot_of(self, handle)
+    cdef uint32_t slot = slot_of(self, handle), found
     self.fills_count = 0
     if slot == NIL:
         return HG_NO_ORDER
-    unlink_order(self, slot)
+    found = leave_queue(self, slot)
+    if self.levels[found].orders == 0:
+        retire_level(self, found)
     release_order(self, slot)
-    settle_levels(self)
     return HG_OK
 
 

@@ -7,9 +7,10 @@ never a result.
 from ext.book cimport prefetch
 from ext.idmap cimport map_find, map_place, ref_hash
 from ext.lanes cimport find_lane
+from ext.levels cimport child_at
 from ext.state cimport AHEAD_RECORDS, Ahead, State
 from ext.types cimport (
-    C_CANCEL, C_CANCEL_REF, C_PLACE, C_QUOTE, C_REPLACE, C_REPLACE_REF, NIL, SLOT_MASK, Command, Node, Order, Side,
+    C_CANCEL, C_CANCEL_REF, C_PLACE, C_QUOTE, C_REPLACE, C_REPLACE_REF, NIL, SLOT_MASK, Command, Order, Side,
     Terms, uint32_t, uint64_t,
 )
 
@@ -58,6 +59,12 @@ cdef inline void prefetch_indexes(State *self, const Command *command, Ahead *ah
         prefetch(&self.refs.places[ahead.hashed & self.refs.mask])
 
 
+cdef inline uint32_t *root_child(State *self, const Command *command) noexcept nogil:
+    """Where the walk through the trie begins."""
+    cdef Side *top = &self.books.books[command.instrument].side[command.side & 1]
+    return child_at(&self.books, top.root & SLOT_MASK, (<uint64_t>command.price) >> ((top.shift - 6) & 63))
+
+
 cdef inline void prefetch_targets(State *self, const Command *command, Ahead *ahead) noexcept nogil:
     """Second: the order itself, or the position, the best prices and the root of the trie."""
     cdef uint32_t slot
@@ -78,35 +85,33 @@ cdef inline void prefetch_targets(State *self, const Command *command, Ahead *ah
         sides = self.books.books[command.instrument].side
         prefetch(&self.books.levels[sides[0].best & SLOT_MASK])
         prefetch(&self.books.levels[sides[1].best & SLOT_MASK])
-        prefetch(&self.books.nodes[sides[command.side & 1].root & SLOT_MASK])
+        prefetch(root_child(self, command))
 
 
-cdef inline Node *leaf_node(State *self, const Command *command) noexcept nogil:
-    """The lowest node of the trie over the price of a place, or NULL where the walk leaves the trie."""
+cdef inline uint32_t *leaf_child(State *self, const Command *command) noexcept nogil:
+    """Where the trie keeps the level at the price of a place, or NULL where the walk leaves the trie."""
     cdef Side *top = &self.books.books[command.instrument].side[command.side & 1]
     cdef uint64_t key = <uint32_t>command.price
-    cdef int height
-    cdef Node *node
-    if top.root == NIL or (key >> (6 * top.height)) != top.prefix:
+    cdef uint32_t node = top.root
+    cdef int shift
+    if node == NIL or key >> top.shift != top.prefix:
         return NULL
-    node = &self.books.nodes[top.root]
-    for height in range(<int>top.height - 1, 0, -1):
-        if not (node.bitmap >> ((key >> (6 * height)) & 63)) & 1:
+    for shift in range(<int>top.shift - 6, 0, -6):
+        node = child_at(&self.books, node, key >> shift)[0]
+        if node == 0:
             return NULL
-        node = &self.books.nodes[node.child[(key >> (6 * height)) & 63]]
-    return node
+    return child_at(&self.books, node, key)
 
 
 cdef inline void prefetch_paths(State *self, const Command *command, Ahead *ahead) noexcept nogil:
     """Third: what hangs on them: the order's neighbours and level, or the last node of the trie."""
     cdef Order *order
     cdef Terms *terms
-    cdef Node *node
+    cdef uint32_t *child
     if command.type == C_PLACE and enters(self, command):
-        node = leaf_node(self, command)
-        if node != NULL:
-            prefetch(node)
-            prefetch(&node.child[command.price & 63])
+        child = leaf_child(self, command)
+        if child != NULL:
+            prefetch(child)
     elif (by_ref(command) or by_handle(command)) and ahead.slot < self.books.orders_used:
         order = &self.books.orders[ahead.slot]
         terms = &self.books.terms[ahead.slot]
@@ -122,14 +127,14 @@ cdef inline void prefetch_paths(State *self, const Command *command, Ahead *ahea
 
 cdef inline void prefetch_levels(State *self, const Command *command, Ahead *ahead) noexcept nogil:
     """Fourth: the level a new order will join, and the account's last order there, which it will follow."""
-    cdef Node *node
+    cdef uint32_t *child
     if command.type != C_PLACE or not enters(self, command):
         return
     if ahead.slot < self.positions_count:
         prefetch(&self.books.terms[self.positions[ahead.slot].tail & SLOT_MASK])
-    node = leaf_node(self, command)
-    if node != NULL and (node.bitmap >> (command.price & 63)) & 1:
-        prefetch(&self.books.levels[node.child[command.price & 63]])
+    child = leaf_child(self, command)
+    if child != NULL and child[0] != 0:
+        prefetch(&self.books.levels[child[0]])
 
 
 cdef inline void look_ahead(State *self, const char *data, size_t offset, size_t size) noexcept nogil:

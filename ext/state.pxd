@@ -155,7 +155,7 @@ cdef inline int side_of(State *self, uint32_t slot) noexcept nogil:
 cdef inline int32_t best_price(State *self, uint32_t instrument, int side) noexcept nogil:
     """Best price of a side in ticks, -1 when it is empty."""
     cdef uint32_t best = self.books.books[instrument].side[side].best
-    return -1 if best == NIL else self.books.levels[best].price
+    return -1 if best == NIL else self.books.books[instrument].side[side].best_price
 
 
 cdef inline void count_open(State *self, uint32_t position, int side, int64_t lots) noexcept nogil:

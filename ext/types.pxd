@@ -11,6 +11,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     NIL = 0xFFFFFFFF            # No slot.
+    NO_BID = -1                 # Best price of an empty side.
+    NO_ASK = 0x7FFFFFFF
 
 cdef enum:                      # Sides.
     BUY = 0
@@ -170,21 +172,17 @@ cdef struct Level:              # 64 bytes.
     uint32_t unused_2[5]
 
 
-cdef struct Node:               # 64-way trie node: one bit and one slot a child.
-    uint64_t bitmap
-    uint32_t child[64]
-    uint32_t next_free
-
-
-cdef struct Side:
+cdef struct Side:               # 20 bytes.
     uint32_t root               # Trie node, or NIL when the side is empty.
-    uint32_t height             # 1: the root's children are levels.
-    uint32_t prefix             # Every key under the root has this in front: key >> (6 * height).
+    uint32_t shift              # 6 * height: a key's bits under the root. 6: the root's children are levels.
+    uint32_t prefix             # Every key under the root has this in front: key >> shift.
     uint32_t best               # Slot of the best level that holds an order, or NIL.
+    int32_t best_price          # Its price; of an empty side a price that nothing reaches: NO_BID, NO_ASK.
 
 
 cdef struct Book:
     Side side[2]
+    uint32_t unused[6]          # A book is one cache line.
 
 
 cdef enum:                      # What a match step did.
