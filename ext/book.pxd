@@ -13,6 +13,7 @@ cdef enum:                      # Why a match step stopped.
     MATCH_HELD = 1              # A reduce-only order is next: the caller decides how much of it may fill.
     MATCH_FULL = 2              # The fill buffer is full: take the fills, call again.
     MATCH_SELF = 3              # Self-match prevention ended the aggressor.
+    MATCH_STALE = 4             # A cancelled order is next (only where `lives` is kept).
 
 
 cdef extern from "arena.h" nogil:
@@ -30,6 +31,7 @@ cdef struct Books:              # The arenas, and the books that live in them.
     Book *books
     uint32_t *dirty             # Levels touched by the present command, each once.
     Fill *fills
+    uint32_t *lives             # By slot: generation of the order that rests there, 0 if none. NULL: not kept.
     uint32_t orders_max
     uint32_t orders_used
     uint32_t free_order
@@ -47,18 +49,10 @@ cdef struct Books:              # The arenas, and the books that live in them.
 cdef int books_open(Books *self, uint32_t orders_max, uint32_t books_max, uint32_t fills_max) except -1
 cdef void open_book(Books *self, uint32_t book) noexcept nogil
 cdef void books_close(Books *self) noexcept nogil
-cdef uint32_t acquire_order(Books *self) noexcept nogil
-cdef void release_order(Books *self, uint32_t slot) noexcept nogil
-cdef void rest_order(Books *self, uint32_t book, int side, uint32_t slot, int32_t price) noexcept nogil
-cdef void unlink_order(Books *self, uint32_t slot) noexcept nogil
-cdef void shrink_order(Books *self, uint32_t slot, int32_t leaves) noexcept nogil
 cdef int match_order(Books *self, uint32_t book, int side, int32_t limit, int32_t *leaves, uint32_t owner, int stp,
                      uint32_t pass_slot) noexcept nogil
 cdef int64_t reachable_lots(Books *self, uint32_t book, int side, int32_t limit, int64_t wanted, uint32_t owner,
                             int stp) noexcept nogil
-cdef uint32_t next_level(Books *self, uint32_t book, int side, int32_t price) noexcept nogil
-cdef void retire_level(Books *self, uint32_t level) noexcept nogil
-cdef void settle_levels(Books *self) noexcept nogil
 
 
 cdef inline uint64_t handle_of(Books *self, uint32_t slot) noexcept nogil:

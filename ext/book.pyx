@@ -4,10 +4,13 @@
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from ext.levels cimport add_level, find_level, neighbour_level, remove_level
+from ext.queues cimport (
+    acquire_order, append_to_level, enter_level, leave_level, leave_queue, next_level, release_order, retire_level,
+    set_best, settle_levels, shrink_order, take_from_level,
+)
 from ext.types cimport (
-    BUY, FILL_STP_CANCEL, FILL_STP_DECREMENT, FILL_TRADE, GENERATION_MAX, LOTS_MAX, NO_ASK, NO_BID, O_ICEBERG, O_REDUCE_ONLY,
-    STP_CANCEL_BOTH, STP_CANCEL_INCOMING, STP_CANCEL_RESTING, STP_DECREMENT, Side,
+    FILL_STP_CANCEL, FILL_STP_DECREMENT, FILL_TRADE, LOTS_MAX, O_ICEBERG, O_REDUCE_ONLY, STP_CANCEL_BOTH,
+    STP_CANCEL_INCOMING, STP_CANCEL_RESTING, STP_DECREMENT, Side,
 )
 
 
@@ -50,11 +53,6 @@ cdef int books_open(Books *self, uint32_t orders_max, uint32_t books_max, uint32
     return 0
 
 
-cdef inline void set_best(Side *top, int side, uint32_t level, int32_t price) noexcept nogil:
-    top.best = level
-    top.best_price = price if level != NIL else NO_BID if side == BUY else NO_ASK
-
-
 cdef void open_book(Books *self, uint32_t book) noexcept nogil:
     cdef int side
     for side in range(2):
@@ -73,156 +71,6 @@ cdef void books_close(Books *self) noexcept nogil:
     arena_release(self.dirty, (levels + DIRTY_SPARE) * sizeof(uint32_t))
     arena_release(self.fills, self.fills_max * sizeof(Fill))
     memset(self, 0, sizeof(Books))
-
-
-# --- Slots ---------------------------------------------------------------------------------------------------------
-
-cdef inline uint32_t acquire_order(Books *self) noexcept nogil:
-    """Take a slot and raise its generation; NIL when the arena is full. O(1)."""
-    cdef uint32_t slot = self.free_order
-    if slot != NIL:
-        self.free_order = self.orders[slot].next
-    elif self.orders_used < self.orders_max:
-        slot = self.orders_used
-        self.orders_used += 1
-    else:
-        return NIL
-    self.orders[slot].meta = (self.orders[slot].meta | 0xFF) + 1        # Next generation, no flags.
-    self.orders_alive += 1
-    return slot
-
-
-cdef inline void release_order(Books *self, uint32_t slot) noexcept nogil:
-    """Give a slot back. A slot at its last generation is retired: handles never come back."""
-    cdef Order *order = &self.orders[slot]
-    order.leaves = 0
-    self.orders_alive -= 1
-    if order.meta >> META_BITS < GENERATION_MAX:
-        order.next = self.free_order
-        self.free_order = slot
-
-
-# --- Resting orders ------------------------------------------------------------------------------------------------
-
-cdef inline void append_to_level(Order *orders, Level *level, uint32_t slot) noexcept nogil:
-    cdef uint32_t tail = level.tail
-    orders[slot].prev = tail
-    orders[slot].next = NIL
-    level.tail = slot
-    if tail != NIL:
-        orders[tail].next = slot
-    else:
-        level.head = slot
-
-
-cdef inline void take_from_level(Order *orders, Level *level, uint32_t slot) noexcept nogil:
-    cdef uint32_t prev = orders[slot].prev, next = orders[slot].next
-    if prev != NIL:
-        orders[prev].next = next
-    else:
-        level.head = next
-    if next != NIL:
-        orders[next].prev = prev
-    else:
-        level.tail = prev
-
-
-cdef inline uint32_t enter_level(Books *self, uint32_t book, int side, uint32_t slot, int32_t price) noexcept nogil:
-    """Put an order (leaves, display set) at the back of its price, and say which level that is."""
-    cdef Order *orders = self.orders
-    cdef Order *order = &orders[slot]
-    cdef Side *top = &self.books[book].side[side]
-    cdef uint32_t found = find_level(self, top, price)
-    cdef int32_t leaves = order.leaves, shown = leaves
-    cdef Level *level
-    if found == 0:
-        found = add_level(self, book, side, price)
-    if eagerness(side, price) > eagerness(side, top.best_price):
-        top.best = found
-        top.best_price = price
-    if order.meta & O_ICEBERG:
-        shown = min(self.terms[slot].display, leaves)
-    level = &self.levels[found]
-    order.level = found
-    order.shown = shown
-    append_to_level(orders, level, slot)
-    level.orders += 1
-    level.shown += shown
-    level.total += leaves
-    return found
-
-
-cdef void rest_order(Books *self, uint32_t book, int side, uint32_t slot, int32_t price) noexcept nogil:
-    """Put an order (leaves, display set) at the back of its price. O(height of the trie)."""
-    touch_level(self, enter_level(self, book, side, slot, price))
-
-
-cdef uint32_t next_level(Books *self, uint32_t book, int side, int32_t price) noexcept nogil:
-    """The next worse level of a side that holds an order, or NIL. `price` must be a level of the trie."""
-    cdef Side *top = &self.books[book].side[side]
-    cdef uint32_t level = neighbour_level(self, top, price, side != BUY)
-    while level != NIL and self.levels[level].orders == 0:      # Emptied by this very command.
-        level = neighbour_level(self, top, self.levels[level].price, side != BUY)
-    return level
-
-
-cdef inline void leave_level(Books *self, uint32_t found) noexcept nogil:
-    """One order fewer; when it was the last of the best price, the next price becomes the best."""
-    cdef Level *level = &self.levels[found]
-    cdef Side *top
-    level.orders -= 1
-    if level.orders == 0:
-        top = &self.books[level.book].side[level.side]
-        if top.best == found:
-            found = next_level(self, level.book, level.side, level.price)
-            set_best(top, level.side, found, self.levels[found & SLOT_MASK].price if found != NIL else 0)
-
-
-cdef inline uint32_t leave_queue(Books *self, uint32_t slot) noexcept nogil:
-    """Take a resting order out of its level, and say which level that was."""
-    cdef Order *order = &self.orders[slot]
-    cdef uint32_t found = order.level
-    cdef Level *level = &self.levels[found]
-    take_from_level(self.orders, level, slot)
-    level.shown -= order.shown
-    level.total -= order.leaves
-    leave_level(self, found)
-    return found
-
-
-cdef void unlink_order(Books *self, uint32_t slot) noexcept nogil:
-    """Take a resting order out of its level. O(1), or O(height) when the best price goes."""
-    touch_level(self, leave_queue(self, slot))
-
-
-cdef void shrink_order(Books *self, uint32_t slot, int32_t leaves) noexcept nogil:
-    """Lower the leaves of a resting order; it keeps its place. O(1)."""
-    cdef Order *order = &self.orders[slot]
-    cdef Level *level = &self.levels[order.level]
-    cdef int32_t shown = order.shown if order.shown < leaves else leaves
-    level.total -= order.leaves - leaves
-    level.shown -= order.shown - shown
-    order.leaves = leaves
-    order.shown = shown
-    touch_level(self, order.level)
-
-
-cdef void retire_level(Books *self, uint32_t slot) noexcept nogil:
-    """End of command for one touched level: an empty one leaves the trie."""
-    cdef Level *level = &self.levels[slot]
-    level.dirty = 0
-    if level.orders == 0:
-        remove_level(self, &self.books[level.book].side[level.side], level.price)
-        level.next_free = self.free_level
-        self.free_level = slot
-
-
-cdef void settle_levels(Books *self) noexcept nogil:
-    """End of command: forget which levels were touched and take the empty ones out."""
-    cdef uint32_t index
-    for index in range(self.dirty_count):
-        retire_level(self, self.dirty[index])
-    self.dirty_count = 0
 
 
 # --- Matching ------------------------------------------------------------------------------------------------------
@@ -316,6 +164,8 @@ cdef int match_order(Books *self, uint32_t book, int side, int32_t limit, int32_
         slot = level.head
         order = &self.orders[slot]
         prefetch(&self.orders[order.next if order.next != NIL else slot])
+        if self.lives != NULL and self.lives[slot] == 0:
+            return MATCH_STALE
         if order.owner == owner and owner != 0:
             if prevent_self_match(self, found, slot, leaves, stp):
                 return MATCH_SELF
@@ -379,57 +229,127 @@ cdef enum:
     FILLS_MAX_LEAF = 1 << 24    # Fills of one call; more are matched, in steps, but only the last step can be read.
 
 
+cdef enum:
+    PENDING_MAX = 16            # Cancelled orders still in their queues. A power of two.
+    FETCH_AFTER = 4             # This many cancels later an order's own line has come: ask for its neighbours' lines.
+
+
+cdef struct Leaf:
+    # A cancel needs the order, its neighbours and its level, which in a deep book are far away. So it is answered from
+    # `lives`, which is small, and the order leaves its queue when its lines have come, before anybody could notice.
+    Books books
+    uint32_t pending[PENDING_MAX]
+    uint64_t cancelled          # Counts the orders cancelled, and those of them that have left their queues.
+    uint64_t taken_out
+
+
 cdef hg_book hg_book_create(uint32_t orders_max) noexcept nogil:
     """A book for up to `orders_max` resting orders, or NULL. Memory is taken as orders rest."""
     if orders_max == 0 or orders_max > SLOT_MASK:
         return NULL
-    cdef Books *self = <Books *>calloc(1, sizeof(Books))
+    cdef Leaf *self = <Leaf *>calloc(1, sizeof(Leaf))
     if self == NULL:
         return NULL
-    if not reserve(self, orders_max, 1, FILLS_MAX_LEAF):
-        books_close(self)
-        free(self)
+    cdef int reserved = reserve(&self.books, orders_max, 1, FILLS_MAX_LEAF)
+    self.books.lives = <uint32_t *>arena_reserve(orders_max * sizeof(uint32_t))
+    if not reserved or self.books.lives == NULL:
+        hg_book_destroy(<hg_book>self)
         return NULL
-    open_book(self, 0)
+    open_book(&self.books, 0)
     return <hg_book>self
 
 
 cdef void hg_book_destroy(hg_book book) noexcept nogil:
     """Give everything back. NULL is allowed."""
-    if book != NULL:
-        books_close(<Books *>book)
-        free(book)
+    cdef Leaf *self = <Leaf *>book
+    if self != NULL:
+        arena_release(self.books.lives, self.books.orders_max * sizeof(uint32_t))
+        books_close(&self.books)
+        free(self)
 
 
-cdef void release_filled(Books *self, uint32_t first) noexcept nogil:
+cdef inline uint32_t live_slot(Leaf *self, uint64_t handle) noexcept nogil:
+    """The slot of a live handle, or NIL. The order itself is not read: it may be far away."""
+    cdef uint32_t slot = <uint32_t>(handle & SLOT_MASK)
+    cdef uint64_t generation = handle >> SLOT_BITS
+    return slot if slot < self.books.orders_used and self.books.lives[slot] == generation and generation else NIL
+
+
+cdef inline uint32_t pending_at(Leaf *self, uint64_t count) noexcept nogil:
+    return self.pending[count & (PENDING_MAX - 1)]
+
+
+cdef void leave_price(Leaf *self, uint32_t slot) noexcept nogil:
+    """An order leaves its queue; a level it leaves empty goes too, unless the present command has touched it."""
+    cdef uint32_t found = leave_queue(&self.books, slot)
+    if self.books.levels[found].orders == 0 and not self.books.levels[found].dirty:
+        retire_level(&self.books, found)
+
+
+cdef inline void take_out(Leaf *self, uint32_t slot) noexcept nogil:
+    """A cancelled order leaves its queue and gives its slot back."""
+    leave_price(self, slot)
+    release_order(&self.books, slot)
+
+
+cdef inline void fetch_neighbours(Leaf *self, uint32_t slot) noexcept nogil:
+    cdef Order *order = &self.books.orders[slot]
+    prefetch(&self.books.orders[order.prev & SLOT_MASK])
+    prefetch(&self.books.orders[order.next & SLOT_MASK])
+    prefetch(&self.books.levels[order.level])
+
+
+cdef void take_out_all(Leaf *self) noexcept nogil:
+    """Bring the queues up to date: before matching, and before anybody looks."""
+    cdef uint64_t count
+    for count in range(self.taken_out, self.cancelled):
+        fetch_neighbours(self, pending_at(self, count))
+    for count in range(self.taken_out, self.cancelled):
+        take_out(self, pending_at(self, count))
+    self.taken_out = self.cancelled
+
+
+cdef void release_filled(Leaf *self) noexcept nogil:
     """Give back the slots of makers that are gone; their handles stay readable in the fills."""
-    cdef uint32_t index
-    for index in range(first, self.fills_count):
-        if self.fills[index].maker_leaves == 0:
-            release_order(self, <uint32_t>(self.fills[index].maker & SLOT_MASK))
+    cdef uint32_t index, slot
+    for index in range(self.books.fills_count):
+        if self.books.fills[index].maker_leaves == 0:
+            slot = <uint32_t>(self.books.fills[index].maker & SLOT_MASK)
+            self.books.lives[slot] = 0
+            release_order(&self.books, slot)
 
 
-cdef int32_t aggress(Books *self, int side, int32_t price, int32_t lots, uint32_t owner, int stp) noexcept nogil:
+cdef int32_t aggress(Leaf *self, int side, int32_t price, int32_t lots, uint32_t owner, int stp) noexcept nogil:
     """Match and release; returns the leaves, 0 when self-match prevention ended the aggressor."""
     cdef int32_t leaves = lots
-    cdef int status = match_order(self, 0, side, price, &leaves, owner, stp, NIL)
-    while status == MATCH_FULL:
-        release_filled(self, 0)
-        self.fills_count = 0
-        status = match_order(self, 0, side, price, &leaves, owner, stp, NIL)
-    release_filled(self, 0)
+    cdef int status = match_order(&self.books, 0, side, price, &leaves, owner, stp, NIL)
+    while status == MATCH_FULL or status == MATCH_STALE:
+        if status == MATCH_STALE:
+            take_out_all(self)
+        else:
+            release_filled(self)
+            self.books.fills_count = 0
+        status = match_order(&self.books, 0, side, price, &leaves, owner, stp, NIL)
+    release_filled(self)
+    settle_levels(&self.books)
     return 0 if status == MATCH_SELF else leaves
 
 
-cdef int add_taking(Books *self, int side, int32_t price, int32_t *lots, uint32_t owner, int flags) noexcept nogil:
+cdef inline int meets(Leaf *self, int side, int32_t price) noexcept nogil:
+    """Whether an order may trade. The best price may be that of a cancelled order, never worse than the true one."""
+    return reaches(side, price, self.books.books[0].side[1 - side].best_price)
+
+
+cdef int add_taking(Leaf *self, int side, int32_t price, int32_t *lots, uint32_t owner, int flags) noexcept nogil:
     """The part of an add that meets the other side. `*lots` is what then has to rest."""
     cdef int stp = (flags >> HG_STP_SHIFT) & 3
-    if flags & HG_POST_ONLY:
+    if flags & (HG_POST_ONLY | HG_FOK):                 # They must know before they match.
+        take_out_all(self)
+    if flags & HG_POST_ONLY and meets(self, side, price):
         return HG_WOULD_TAKE
-    if flags & HG_FOK and reachable_lots(self, 0, side, price, lots[0], owner, stp) < lots[0]:
+    if flags & HG_FOK and reachable_lots(&self.books, 0, side, price, lots[0], owner, stp) < lots[0]:
         return HG_UNFILLED
     lots[0] = aggress(self, side, price, lots[0], owner, stp)
-    settle_levels(self)
     if flags & (HG_IOC | HG_FOK):
         lots[0] = 0
     return HG_OK
@@ -438,117 +358,130 @@ cdef int add_taking(Books *self, int side, int32_t price, int32_t *lots, uint32_
 cdef int hg_book_add(hg_book book, int side, int32_t price, int32_t lots, uint32_t owner, int flags, int32_t display,
                      uint64_t *handle) noexcept nogil:
     """Match, then rest what is left. `*handle` is the resting order's, 0 if nothing rests. O(1) a fill."""
-    cdef Books *self = <Books *>book
+    cdef Leaf *self = <Leaf *>book
     cdef int status
     cdef uint32_t slot
     cdef Order *order
-    self.fills_count = 0
+    self.books.fills_count = 0
     handle[0] = 0
-    if side & ~1 or (price | display) < 0 or <uint32_t>lots - 1 >= <uint32_t>LOTS_MAX:
+    if side & ~1 or price < 0 or display < 0 or lots <= 0 or lots > LOTS_MAX:
         return HG_BAD_ARGUMENT
-    if reaches(side, price, self.books[0].side[1 - side].best_price):
+    if meets(self, side, price):
         status = add_taking(self, side, price, &lots, owner, flags)
         if status != HG_OK or lots == 0:
             return status
     elif flags & (HG_IOC | HG_FOK):
         return HG_UNFILLED if flags & HG_FOK else HG_OK
-    slot = acquire_order(self)
+    slot = acquire_order(&self.books)
     if slot == NIL:
-        return HG_BOOK_FULL
-    order = &self.orders[slot]
+        take_out_all(self)
+        slot = acquire_order(&self.books)
+        if slot == NIL:
+            return HG_BOOK_FULL
+    order = &self.books.orders[slot]
     order.leaves = lots
     order.cum = 0
     order.owner = owner
     if display > 0:
         order.meta |= O_ICEBERG
-        self.terms[slot].display = display
-    handle[0] = handle_of(self, slot)
-    enter_level(self, 0, side, slot, price)
+        self.books.terms[slot].display = display
+    self.books.lives[slot] = order.meta >> META_BITS
+    handle[0] = handle_of(&self.books, slot)
+    enter_level(&self.books, 0, side, slot, price)
     return HG_OK
 
 
 cdef int hg_book_cancel(hg_book book, uint64_t handle) noexcept nogil:
     """Take an order out. O(1); HG_NO_ORDER when the handle is not alive."""
-    cdef Books *self = <Books *>book
-    cdef uint32_t slot = slot_of(self, handle), found
-    self.fills_count = 0
+    cdef Leaf *self = <Leaf *>book
+    cdef uint32_t slot = live_slot(self, handle)
+    self.books.fills_count = 0
     if slot == NIL:
         return HG_NO_ORDER
-    found = leave_queue(self, slot)
-    if self.levels[found].orders == 0:
-        retire_level(self, found)
-    release_order(self, slot)
+    self.books.lives[slot] = 0
+    prefetch(&self.books.orders[slot])
+    if self.cancelled - self.taken_out == PENDING_MAX:
+        take_out(self, pending_at(self, self.taken_out))
+        self.taken_out += 1
+    self.pending[self.cancelled & (PENDING_MAX - 1)] = slot
+    self.cancelled += 1
+    if self.cancelled - self.taken_out > FETCH_AFTER:
+        fetch_neighbours(self, pending_at(self, self.cancelled - 1 - FETCH_AFTER))
     return HG_OK
 
 
 cdef int hg_book_replace(hg_book book, uint64_t handle, int32_t price, int32_t lots) noexcept nogil:
     """Give an order a new price and new leaves; a mere reduction keeps its priority. The handle stays. O(1) a fill."""
-    cdef Books *self = <Books *>book
-    cdef uint32_t slot = slot_of(self, handle)
+    cdef Leaf *self = <Leaf *>book
+    cdef uint32_t slot = live_slot(self, handle)
     cdef Order *order
     cdef Level *level
     cdef int side
-    self.fills_count = 0
+    self.books.fills_count = 0
     if slot == NIL:
         return HG_NO_ORDER
     if price < 0 or lots <= 0 or lots > LOTS_MAX:
         return HG_BAD_ARGUMENT
-    order = &self.orders[slot]
-    level = &self.levels[order.level]
+    order = &self.books.orders[slot]
+    level = &self.books.levels[order.level]
     if price == level.price and lots <= order.leaves:
-        shrink_order(self, slot, lots)
-        settle_levels(self)
+        shrink_order(&self.books, slot, lots)
+        settle_levels(&self.books)
         return HG_OK
     side = level.side
-    unlink_order(self, slot)
-    order.leaves = aggress(self, side, price, lots, order.owner, STP_CANCEL_RESTING)
-    order.cum += lots - order.leaves
+    leave_price(self, slot)
+    order.leaves = lots
+    if meets(self, side, price):
+        order.leaves = aggress(self, side, price, lots, order.owner, STP_CANCEL_RESTING)
+        order.cum += lots - order.leaves
     if order.leaves:
-        rest_order(self, 0, side, slot, price)
+        enter_level(&self.books, 0, side, slot, price)
     else:
-        release_order(self, slot)
-    settle_levels(self)
+        self.books.lives[slot] = 0
+        release_order(&self.books, slot)
     return HG_OK
 
 
 cdef int hg_book_best(hg_book book, int side, int32_t *price, int64_t *lots) noexcept nogil:
     """Best price and its shown lots; 0 when the side is empty, else 1. O(1)."""
-    cdef Books *self = <Books *>book
-    cdef uint32_t best = self.books[0].side[side & 1].best
+    cdef Leaf *self = <Leaf *>book
+    take_out_all(self)
+    cdef uint32_t best = self.books.books[0].side[side & 1].best
     if best == NIL:
         return 0
-    price[0] = self.levels[best].price
-    lots[0] = self.levels[best].shown
+    price[0] = self.books.levels[best].price
+    lots[0] = self.books.levels[best].shown
     return 1
 
 
 cdef int hg_book_depth(hg_book book, int side, int levels_max, int32_t *prices, int64_t *lots) noexcept nogil:
     """Up to `levels_max` best prices with their shown lots; returns how many. O(height) a level."""
-    cdef Books *self = <Books *>book
-    cdef uint32_t level = self.books[0].side[side & 1].best
+    cdef Leaf *self = <Leaf *>book
+    take_out_all(self)
+    cdef uint32_t level = self.books.books[0].side[side & 1].best
     cdef int count = 0
     while level != NIL and count < levels_max:
-        prices[count] = self.levels[level].price
-        lots[count] = self.levels[level].shown
+        prices[count] = self.books.levels[level].price
+        lots[count] = self.books.levels[level].shown
         count += 1
-        level = next_level(self, 0, side & 1, self.levels[level].price)
+        level = next_level(&self.books, 0, side & 1, self.books.levels[level].price)
     return count
 
 
 cdef uint32_t hg_book_fills(hg_book book, const Fill **fills) noexcept nogil:
     """The fills of the last add or replace, in match order; valid until the next call. O(1)."""
-    fills[0] = (<Books *>book).fills
-    return (<Books *>book).fills_count
+    fills[0] = (<Leaf *>book).books.fills
+    return (<Leaf *>book).books.fills_count
 
 
 cdef int64_t hg_book_leaves(hg_book book, uint64_t handle) noexcept nogil:
     """What is left of a resting order, 0 when the handle is not alive. O(1)."""
-    cdef Books *self = <Books *>book
-    cdef uint32_t slot = slot_of(self, handle)
-    return 0 if slot == NIL else self.orders[slot].leaves
+    cdef Leaf *self = <Leaf *>book
+    cdef uint32_t slot = live_slot(self, handle)
+    return 0 if slot == NIL else self.books.orders[slot].leaves
 
 
 cdef void hg_book_prefetch(hg_book book, uint64_t handle) noexcept nogil:
     """Fetch an order into the cache, for a caller that knows its next cancels: a hint, any value is allowed. O(1)."""
-    cdef Books *self = <Books *>book
-    prefetch(&self.orders[handle & 0xFFFFFFF])
+    cdef Leaf *self = <Leaf *>book
+    prefetch(&self.books.orders[handle & 0xFFFFFFF])

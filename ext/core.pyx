@@ -9,7 +9,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from ext.book cimport arena_release, arena_reserve, books_close, books_open, next_level, open_book, retire_level
+from ext.book cimport arena_release, arena_reserve, books_close, books_open, open_book
 from ext.dump cimport dump_state
 from ext.idmap cimport map_close, map_find, map_open, refs_open
 from ext.lanes cimport answer_again, find_lane, find_or_add_lane
@@ -17,6 +17,7 @@ from ext.orders cimport (
     R_BALANCE, R_MALFORMED, R_NO_ACCOUNT, R_OPEN_LIMIT, R_STALE_REF, R_UNKNOWN_TYPE, cancel, place, replace,
 )
 from ext.prefetch cimport PREFETCH_ORDERS_MIN, look_ahead, look_at_first
+from ext.queues cimport next_level, retire_level
 from ext.quotes cimport continues_quote, leg_of, quote
 from ext.risk cimport evaluate
 from ext.state cimport BROKEN_POSITIONS, emit, emit_answer, grow_events, told_of, wide_high, wide_low

@@ -4,8 +4,9 @@
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdlib cimport free, malloc, qsort, realloc
 
-from ext.book cimport handle_of, next_level, slot_of
+from ext.book cimport handle_of, slot_of
 from ext.lanes cimport outcome_at
+from ext.queues cimport next_level
 from ext.state cimport wide_low
 from ext.types cimport (
     META_BITS, NIL, O_QUOTE, QUOTE_LANES, Account, Expiry, Instrument, Lane, Order, Outcome, Position, Terms, int64_t,

@@ -48,7 +48,7 @@ cdef inline void remove_child(Books *books, uint32_t node, uint64_t index) noexc
 cdef inline uint32_t acquire_level(Books *books, uint32_t book, int side, int32_t price) noexcept nogil:
     cdef uint32_t slot = books.free_level
     if slot != NIL:
-        books.free_level = books.levels[slot].next_free
+        books.free_level = books.levels[slot].head
     else:
         slot = books.levels_used
         books.levels_used += 1

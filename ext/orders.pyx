@@ -3,12 +3,10 @@
 
 from libc.stdlib cimport realloc
 
-from ext.book cimport (
-    MATCH_FULL, MATCH_HELD, MATCH_SELF, acquire_order, handle_of, match_order, reachable_lots, reaches, release_order,
-    rest_order, shrink_order, slot_of, unlink_order,
-)
+from ext.book cimport MATCH_FULL, MATCH_HELD, MATCH_SELF, handle_of, match_order, reachable_lots, reaches, slot_of
 from ext.idmap cimport map_add, map_find, refs_add, refs_find, refs_remove
 from ext.lanes cimport accept, refuse
+from ext.queues cimport acquire_order, release_order, rest_order, shrink_order, unlink_order
 from ext.risk cimport covered, reducible
 from ext.state cimport (
     BROKEN_MEMORY, best_price, count_open, emit, emit_done, emit_order, emit_replaced, fee_of, money_fits, money_of,

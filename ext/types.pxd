@@ -157,8 +157,8 @@ cdef struct Terms:              # 32 bytes beside each order: what its owner and
     int32_t display             # Lots shown at a time; read only with O_ICEBERG.
 
 
-cdef struct Level:              # 64 bytes.
-    uint32_t head
+cdef struct Level:              # 40 bytes.
+    uint32_t head               # Front order; of a free level the next free one.
     uint32_t tail
     int32_t price
     uint32_t orders
@@ -168,8 +168,6 @@ cdef struct Level:              # 64 bytes.
     uint8_t side
     uint8_t dirty
     uint16_t unused
-    uint32_t next_free
-    uint32_t unused_2[5]
 
 
 cdef struct Side:               # 20 bytes.
