@@ -182,7 +182,7 @@ class Plain:
     def replace(self, handle, price, lots):
         if handle not in self.orders:
             return NO_ORDER, []
-        if price < 0 or lots <= 0:
+        if price < 0 or lots <= 0 or lots > 1 << 30:
             return BAD_ARGUMENT, []
         order = self.orders[handle]
         if price == order["price"] and lots <= order["leaves"]:
@@ -207,7 +207,7 @@ class Plain:
 
 
 prices = st.one_of(st.integers(98, 103), st.sampled_from([0, 1, 63, 64, 4095, 4096, 1 << 20, (1 << 30) - 1, -1]))
-lots = st.one_of(st.integers(1, 9), st.sampled_from([0, 1 << 30]))
+lots = st.one_of(st.integers(1, 9), st.sampled_from([0, 60, (1 << 30) + 1]))  # Huge icebergs would fill for ever.
 kinds = st.sampled_from([0, 0, 0, IOC, FOK, POST_ONLY])
 flags = st.builds(lambda kind, stp: kind | stp << STP_SHIFT, kinds, st.integers(0, 3))
 displays = st.sampled_from([0, 0, 0, 2, -1])
