@@ -286,6 +286,10 @@ cdef class Core:
             raise AssertionError("the core ran out of memory")
         return 0
 
+    def adds_up(self, bytes records not None):
+        """Whether the lengths of the records are multiples of 64 that end where the batch ends (ENG-003)."""
+        return lengths_add_up(PyBytes_AS_STRING(records), PyBytes_GET_SIZE(records)) != 0
+
     def run(self, bytes records not None, Py_ssize_t offset):
         """Apply records from a byte offset up to the end or the first rare one; returns the offset reached."""
         if offset < 0:

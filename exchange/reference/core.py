@@ -96,6 +96,14 @@ class ReferenceCore:
         self.state.events.records.clear()
         self._batch_first_seq = self.state.seq + 1
 
+    def adds_up(self, records: bytes) -> bool:
+        """Whether the lengths of the records are multiples of 64 that end where the batch ends (ENG-003)."""
+        try:
+            check_lengths(records)
+        except RecordError:
+            return False
+        return True
+
     def run(self, records: bytes, offset: int) -> int:
         """Execute records from a byte offset up to the end or the first one that is the engine's; return where.
 
