@@ -25,4 +25,14 @@ static inline void prefetch(const void *address) {
     __asm__ volatile("" : : "r"(address));
 }
 
+/* The same for a line about to be written: stores wait in order, so each asks for its line as early as it can. */
+static inline void prefetch_write(const void *address) {
+#ifdef __x86_64__
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)address));
+#else
+    __builtin_prefetch(address, 1);
+    __asm__ volatile("" : : "r"(address));
+#endif
+}
+
 #endif

@@ -20,6 +20,7 @@ cdef extern from "arena.h" nogil:
     void *arena_reserve(size_t size)
     void arena_release(void *memory, size_t size)
     void prefetch(const void *address)
+    void prefetch_write(const void *address)
 
 
 cdef struct Books:              # The arenas, and the books that live in them.

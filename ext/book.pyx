@@ -82,6 +82,7 @@ cdef inline Fill *add_fill(Books *self, uint32_t slot, int32_t price, int32_t lo
     fill.price = price
     fill.lots = lots
     fill.kind = kind
+    fill.owner = self.orders[slot].owner
     return fill
 
 

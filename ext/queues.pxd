@@ -3,7 +3,7 @@
 A level emptied by a command stays in the trie until the command's end (`settle_levels`), so that it is told once.
 """
 
-from ext.book cimport Books, eagerness, touch_level
+from ext.book cimport Books, eagerness, prefetch_write, touch_level
 from ext.levels cimport add_level, find_level, neighbour_level, remove_level
 from ext.types cimport (
     BUY, GENERATION_MAX, META_BITS, NIL, NO_ASK, NO_BID, O_ICEBERG, SLOT_MASK, Level, Order, Side, int32_t, uint32_t,
@@ -42,6 +42,7 @@ cdef inline void release_order(Books *self, uint32_t slot) noexcept nogil:
 
 cdef inline void append_to_level(Order *orders, Level *level, uint32_t slot) noexcept nogil:
     cdef uint32_t tail = level.tail
+    prefetch_write(&orders[tail])
     orders[slot].prev = tail
     orders[slot].next = NIL
     level.tail = slot
@@ -71,6 +72,7 @@ cdef inline uint32_t enter_level(Books *self, uint32_t book, int side, uint32_t 
     cdef uint32_t found = find_level(self, top, price)
     cdef int32_t leaves = order.leaves, shown = leaves
     cdef Level *level
+    prefetch_write(&self.levels[found])
     if found == 0:
         found = add_level(self, book, side, price)
     if eagerness(side, price) > eagerness(side, top.best_price):

@@ -196,7 +196,7 @@ cdef struct Fill:               # 32 bytes.
     int32_t maker_leaves
     int32_t taker_leaves
     uint32_t kind
-    uint32_t unused
+    uint32_t owner              # The maker's.
 
 
 cdef struct Position:           # 64 bytes: one account in one instrument.

@@ -13,7 +13,7 @@
 struct Fill {  // As ext/types.pxd.
     uint64_t maker;
     int32_t price, lots, maker_leaves, taker_leaves;
-    uint32_t kind, unused;
+    uint32_t kind, owner;
 };
 
 struct Api {
@@ -114,19 +114,17 @@ struct Table {
     T &operator[](size_t index) { return values[index]; }
 };
 
-struct Driver {  // Keeps the engine's handles by id, as a client of the engine would.
+struct Driver {  // Keeps the engine's handles by id, as a client of the engine would; orders carry their id as their owner.
     const Api &api;
     void *book;
     Table<uint64_t> handle_of;
-    Table<uint32_t> id_of_slot;
-    Driver(const Api &api_, uint32_t ids, uint32_t orders_max)
-        : api(api_), book(api_.create(orders_max)), handle_of(ids), id_of_slot(orders_max) {}
+    Driver(const Api &api_, uint32_t ids, uint32_t orders_max) : api(api_), book(api_.create(orders_max)), handle_of(ids) {}
     ~Driver() { api.destroy(book); }
 
     void told(Digest &digest) {
         const Fill *fills;
         uint32_t count = api.fills(book, &fills);
-        for (uint32_t i = 0; i < count; i++) digest.add(id_of_slot[fills[i].maker & 0xFFFFFFF], fills[i].price, fills[i].lots);
+        for (uint32_t i = 0; i < count; i++) digest.add(fills[i].owner - 1, fills[i].price, fills[i].lots);
     }
     // A client that has its next operations at hand fetches their orders ahead; `ahead` 0 takes them one by one.
     void play(const std::vector<Op> &ops, Digest &digest, size_t ahead = 0) {
@@ -138,10 +136,9 @@ struct Driver {  // Keeps the engine's handles by id, as a client of the engine 
             }
             if (op.kind == 0) {
                 uint64_t handle;
-                api.add(book, op.side, op.price, op.lots, 0, 0, 0, &handle);
+                api.add(book, op.side, op.price, op.lots, op.id + 1, 0, 0, &handle);
                 told(digest);
                 handle_of[op.id] = handle;
-                if (handle) id_of_slot[handle & 0xFFFFFFF] = op.id;
             } else if (op.kind == 1) {
                 api.cancel(book, handle_of[op.id]);
             } else {

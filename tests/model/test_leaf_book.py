@@ -22,7 +22,7 @@ I64 = ctypes.c_int64
 class Fill(ctypes.Structure):
     _fields_ = [
         ("maker", U64), ("price", I32), ("lots", I32), ("maker_leaves", I32), ("taker_leaves", I32), ("kind", U32),
-        ("unused", U32),
+        ("owner", U32),
     ]  # fmt: skip
 
 
@@ -79,7 +79,7 @@ class Real:
     def fills(self):
         fills = ctypes.POINTER(Fill)()
         count = API["fills"](self.book, ctypes.byref(fills))
-        return [tuple(getattr(fills[i], name) for name, _ in Fill._fields_[:-1]) for i in range(count)]
+        return [tuple(getattr(fills[i], name) for name, _ in Fill._fields_) for i in range(count)]
 
     def depth(self, side):
         prices, lots = (I32 * ORDERS_MAX)(), (I64 * ORDERS_MAX)()
@@ -138,7 +138,7 @@ class Plain:
                     leaves -= lots
                 left = maker["leaves"] - lots
                 maker["leaves"], maker["shown"] = left, min(maker["shown"], left)
-                fills.append((maker["handle"], maker["price"], lots, left, leaves, kind))
+                fills.append((maker["handle"], maker["price"], lots, left, leaves, kind, maker["owner"]))
                 if left == 0:
                     del self.orders[maker["handle"]]
                 if stp == CANCEL_BOTH:
@@ -148,7 +148,7 @@ class Plain:
             leaves -= lots
             maker["leaves"] -= lots
             maker["shown"] -= lots
-            fills.append((maker["handle"], maker["price"], lots, maker["leaves"], leaves, TRADE))
+            fills.append((maker["handle"], maker["price"], lots, maker["leaves"], leaves, TRADE, maker["owner"]))
             if maker["leaves"] == 0:
                 del self.orders[maker["handle"]]
             elif maker["shown"] == 0:
