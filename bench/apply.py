@@ -2,6 +2,7 @@
 
 import resource
 import time
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -68,11 +69,8 @@ def batches(records: np.ndarray, size: int) -> list[bytes]:
 
 def apply_all(core: Core, parts: list[bytes]) -> tuple[float, int]:
     """Seconds and number of events."""
-    events = 0
-    apply = core.apply
     start = time.perf_counter()
-    for part in parts:
-        events += apply(part, 1)
+    events = sum(map(core.apply, parts, repeat(1)))         # The calls, without a loop of the benchmark's own.
     return time.perf_counter() - start, events
 
 

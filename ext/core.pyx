@@ -5,6 +5,7 @@
 It belongs to one thread at a time and holds no lock.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdlib cimport free
 from libc.string cimport memset
@@ -192,6 +193,7 @@ cdef int lengths_add_up(const char *data, size_t size) noexcept nogil:
 
 # --- The Python face -------------------------------------------------------------------------------------------------
 
+@cython.final
 cdef class Core:
     """State and hot path of one shard. See `exchange.reference.core.ReferenceCore` for each method's contract."""
 
