@@ -4,6 +4,7 @@ ExchangeError
  +-- RecordError         a batch of records is refused whole (ENG-003)
  +-- SymbolError         text that is no symbol, window or price
  +-- CatalogueError      a product, account or listing the catalogue refuses; carries the reject reason
+ +-- HardwareClassError  an entry of the table of hardware classes is not what it must be
  +-- CoreMissing         the compiled core is not built
  +-- InvariantViolation  the engine contradicted itself: the process stops
 
@@ -31,6 +32,10 @@ class CatalogueError(ExchangeError, ValueError):
     def __init__(self, reason: RejectReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class HardwareClassError(ExchangeError, ValueError):
+    """The table of hardware classes has an entry that is not what it must be; class and field are named."""
 
 
 class CoreMissing(ExchangeError, ImportError):

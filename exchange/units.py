@@ -27,6 +27,7 @@ SLOT_BITS = 28
 
 WINDOW_MAX = 2_500_000  # Year 2255: the start of every window fits 63 bits of nanoseconds.
 WINDOWS_PER_COMMAND_MAX = 8_784  # The hours of a leap year.
+BLOCK_HOURS_MAX = 168  # A week.
 GATE_LEAD_MAX_S = 30 * 24 * SECONDS_PER_HOUR
 LOT_SCU_MAX = 1 << 20
 TICK_MICROS_MAX = 1 << 20

@@ -14,6 +14,7 @@ from gateway.failures import Failure, as_failure
 # Name of the subcommand: its module and the click command in it.
 SUBCOMMANDS = {
     "apply": ("gateway.commands_apply", "apply"),
+    "catalogue": ("gateway.commands_catalogue", "catalogue"),
     "demo": ("gateway.demo", "demo"),
     "journal": ("gateway.commands_journal", "journal"),
     "keys": ("gateway.commands_keys", "keys"),
