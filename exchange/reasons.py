@@ -39,10 +39,13 @@ class RejectReason(enum.IntEnum):
     MARGIN = 220
     POSITION_LIMIT = 221
     BALANCE = 222
+    NO_CAPACITY = 223
     NO_ORDER = 230
     OPEN_LIMIT = 232
+    BLOCK_LIMIT = 233
     STALE_REF = 240
     NAME_IN_USE = 242
+    MMP_FROZEN = 250
 
 
 class DoneReason(enum.IntEnum):
@@ -55,10 +58,12 @@ class DoneReason(enum.IntEnum):
     DEADMAN = 4
     MMP = 5
     STP = 6
-    WINDOW_CLOSED = 7
+    GATE = 7
     ADMIN = 8
     QUOTE = 9
     REDUCE_ONLY = 10
+    AUCTION = 11
+    CAPACITY = 12
 
 
 REJECT_TEXT: dict[RejectReason, str] = {
@@ -72,7 +77,7 @@ REJECT_TEXT: dict[RejectReason, str] = {
     RejectReason.OVERLOAD: "the venue is overloaded; nothing was done",
     RejectReason.DRAINING: "the venue is about to restart; nothing was done",
     RejectReason.NO_INSTRUMENT: "there is no such instrument",
-    RejectReason.NOT_OPEN: "the instrument is not open for this order",
+    RejectReason.NOT_OPEN: "the instrument is not open for this order in its present phase",
     RejectReason.WINDOW_CLOSED: "the gate of this delivery window has closed",
     RejectReason.NO_PRODUCT: "there is no such product",
     RejectReason.NO_FABRIC: "the product has no such fabric",
@@ -90,8 +95,11 @@ REJECT_TEXT: dict[RejectReason, str] = {
     RejectReason.MARGIN: "the account's free balance does not cover the requirement",
     RejectReason.POSITION_LIMIT: "position and open orders would exceed the limit",
     RejectReason.BALANCE: "the withdrawal exceeds the free balance",
+    RejectReason.NO_CAPACITY: "a physical sell must be backed by certified capacity that is not sold or offered yet",
     RejectReason.NO_ORDER: "there is no such live order of this account",
     RejectReason.OPEN_LIMIT: "too many open orders",
+    RejectReason.BLOCK_LIMIT: "too many resting blocks of the product or of the account",
     RejectReason.STALE_REF: "ref must be higher than the last one of this lane",
     RejectReason.NAME_IN_USE: "this name is taken",
+    RejectReason.MMP_FROZEN: "market-maker protection has pulled this quote set; reset it first",
 }

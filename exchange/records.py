@@ -20,6 +20,9 @@ class CommandType(enum.IntEnum):
     REPLACE = 19
     MASS_CANCEL = 21
     QUOTE = 22
+    MMP_SET = 23
+    MMP_RESET = 24
+    BLOCK = 26
     REPLACE_REF = 28
     TIME = 200
     DEPOSIT = 201
@@ -30,6 +33,12 @@ class CommandType(enum.IntEnum):
     LIST_WINDOW = 222
     SET_RATES = 223
     SET_MARK = 224
+    SET_SEED = 225
+    HALT = 226
+    RESUME = 227
+    CERTIFY = 228
+    BALANCE = 229
+    ROLL_WINDOWS = 230
 
 
 class EventType(enum.IntEnum):
@@ -41,10 +50,16 @@ class EventType(enum.IntEnum):
     DONE = 37
     REPLACED = 38
     ACCOUNT = 40
+    NOTICE = 41
     TRADE = 97
     LEVEL = 99
     STATUS = 101
     INSTRUMENT = 103
+    INDICATIVE = 107
+    PERISHED = 108
+    ASSIGNED = 110
+    BOUGHT_IN = 111
+    CAPACITY = 112
 
 
 class Side(enum.IntEnum):
@@ -61,6 +76,7 @@ class Tif(enum.IntEnum):
     IOC = 1
     FOK = 2
     GTD = 3
+    AU = 4  # Auction only: what a call leaves of it ends with the call.
 
 
 class Stp(enum.IntEnum):
@@ -73,12 +89,14 @@ class Stp(enum.IntEnum):
 
 
 class OrderFlag(enum.IntFlag):
-    """Flags of place, replace and quote."""
+    """Flags of place, replace, quote and block. The high byte of a block's flags holds its hours."""
 
     POST_ONLY = 1
     REDUCE_ONLY = 2
     COD = 4
     KEEP_PRIORITY = 8
+    PHYSICAL = 16  # A sell that a capacity token backs.
+    STANDBY = 32  # A sell that rests behind the gate, for the clearinghouse only.
 
 
 class MassFlag(enum.IntFlag):
@@ -99,6 +117,43 @@ class EventFlag(enum.IntFlag):
     TAKER = 2
     DUPLICATE = 4
     QUOTE = 8
+    CALL = 16  # Of an uncross: nobody was the aggressor.
+    BLOCK = 32  # About a block, or one of its fills.
+    BALANCE = 64  # Bought by the clearinghouse: in the balancing market, or for a short at the gate.
+
+
+class Phase(enum.IntEnum):
+    """Life of a delivery window (docs/spec/windows.md). The numbers are those of the wire's `status`."""
+
+    LISTED = 0
+    CONTINUOUS = 1
+    OPEN = 2  # The opening call.
+    HALTED = 3
+    GATED = 4
+    DELIVERING = 5
+    SETTLED = 6
+    EXPIRED = 7
+    PRECLOSE = 8  # The closing call.
+    VOLATILITY = 9  # The call after a halt, or after a trade that the dynamic band did not allow.
+    BALANCING = 10
+
+
+CALLS = (Phase.OPEN, Phase.PRECLOSE, Phase.VOLATILITY)
+BALANCE_END = 32  # In a schedule: no phase, but the moment at which standby orders end.
+
+
+class PhaseReason(enum.IntEnum):
+    """Why a window changed its phase."""
+
+    SCHEDULE = 0
+    COMMAND = 1
+    BAND = 2
+
+
+class NoticeKind(enum.IntEnum):
+    """What a notice to an account is about."""
+
+    MMP_FIRED = 3
 
 
 COMMAND = np.dtype(

@@ -25,6 +25,9 @@ cdef enum:                      # Command types: the numbers of the wire where t
     C_REPLACE = 19
     C_MASS_CANCEL = 21
     C_QUOTE = 22
+    C_MMP_SET = 23
+    C_MMP_RESET = 24
+    C_BLOCK = 26
     C_REPLACE_REF = 28
     C_TIME = 200
     C_DEPOSIT = 201
@@ -39,16 +42,37 @@ cdef enum:                      # Event types: the numbers of the wire where the
     E_DONE = 37
     E_REPLACED = 38
     E_ACCOUNT = 40
+    E_NOTICE = 41
     E_TRADE = 97
     E_LEVEL = 99
     E_STATUS = 101
     E_INSTRUMENT = 103
+    E_INDICATIVE = 107
+    E_PERISHED = 108
+    E_ASSIGNED = 110
+    E_BOUGHT_IN = 111
+    E_CAPACITY = 112
 
 cdef enum:                      # Time in force.
     GTG = 0
     IOC = 1
     FOK = 2
     GTD = 3
+    AU = 4                      # Auction only.
+
+cdef enum:                      # Life of a window (exchange/records.py: Phase).
+    P_LISTED = 0
+    P_CONTINUOUS = 1
+    P_OPEN = 2
+    P_HALTED = 3
+    P_GATED = 4
+    P_DELIVERING = 5
+    P_SETTLED = 6
+    P_EXPIRED = 7
+    P_PRECLOSE = 8
+    P_VOLATILITY = 9
+    P_BALANCING = 10
+    P_BALANCE_END = 32          # In a schedule only.
 
 cdef enum:                      # Self-match prevention.
     STP_CANCEL_RESTING = 0
@@ -61,6 +85,8 @@ cdef enum:                      # Command flags of place, replace and quote.
     F_REDUCE_ONLY = 2
     F_COD = 4
     F_KEEP_PRIORITY = 8         # replace only
+    F_PHYSICAL = 16
+    F_STANDBY = 32
 
 cdef enum:                      # Command flags of mass cancel: which filters are set.
     M_INSTRUMENT = 1
@@ -75,6 +101,9 @@ cdef enum:                      # Event flags.
     V_TAKER = 2
     V_DUPLICATE = 4
     V_QUOTE = 8
+    V_CALL = 16                 # Of an uncross.
+    V_BLOCK = 32
+    V_BALANCE = 64
 
 cdef enum:                      # Order meta: flags in the low byte, generation above.
     O_POST_ONLY = 1
