@@ -14,6 +14,7 @@ import numpy as np
 from exchange.errors import RecordError
 from exchange.records import RECORD_BYTES, CommandType, MassFlag
 
+BLOCK_HOURS_SHIFT = 8  # A block's hours are the high byte of its flags.
 RECORD = struct.Struct("<IHHIIQQqiiiiIBBBB")
 assert RECORD.size == RECORD_BYTES
 
@@ -154,8 +155,50 @@ def quote(account: int, ref: int, legs: Sequence[Leg], *, lane: int = 0) -> byte
     )  # fmt: skip
 
 
+def block(
+    account: int,
+    ref: int,
+    product: int,
+    scope: int,
+    start: int,
+    hours: int,
+    side: int,
+    limit: int,
+    lots: int,
+    *,
+    min_lots: int = 0,
+    tif: int = 0,
+    flags: int = 0,
+    stp: int = 0,
+    expiry_ns: int = 0,
+    tag: int = 0,
+    lane: int = 0,
+) -> bytes:
+    """Place a block (BLK-001): ``scope`` has a bit a fabric, ``limit`` is in ticks for one lot over all hours."""
+    return record(
+        CommandType.BLOCK, account=account, ref=ref, instrument=product, target=scope, price_2=start,
+        flags=flags | hours << BLOCK_HOURS_SHIFT, side=side, price=limit, lots=lots, lots_2=min_lots, tif=tif,
+        stp=stp, amount=expiry_ns, tag=tag, lane=lane,
+    )  # fmt: skip
+
+
+def mmp_set(
+    account: int, ref: int, quote_set: int, *, fills: int, lots: int, window_ms: int, lane: int = 0
+) -> bytes:
+    """Guard a quote set: pull it after so many fills or lots within ``window_ms`` (MMP-001)."""
+    return record(
+        CommandType.MMP_SET, account=account, ref=ref, side=quote_set, price=fills, lots=lots, amount=window_ms,
+        lane=lane,
+    )  # fmt: skip
+
+
+def mmp_reset(account: int, ref: int, quote_set: int, *, lane: int = 0) -> bytes:
+    """Let a quote set quote again after its protection has fired (MMP-003)."""
+    return record(CommandType.MMP_RESET, account=account, ref=ref, side=quote_set, lane=lane)
+
+
 def time(now_ns: int) -> bytes:
-    """Tell the time: orders expire and gates close up to ``now_ns`` (MAT-010, MAT-011)."""
+    """Tell the time: orders expire and windows move on up to ``now_ns`` (MAT-010, MKT-001)."""
     return record(CommandType.TIME, amount=now_ns)
 
 
@@ -193,8 +236,9 @@ def add_product(
     maker_fee_ppm: int = 0,
     taker_fee_ppm: int = 0,
     gate_lead_s: int = 900,
+    **terms: int | str,
 ) -> bytes:
-    """Register a product."""
+    """Register a product; ``terms`` are the further fields of `exchange.catalogue.products.Product`."""
     return admin(
         CommandType.ADD_PRODUCT,
         {
@@ -205,6 +249,7 @@ def add_product(
             "maker_fee_ppm": maker_fee_ppm,
             "taker_fee_ppm": taker_fee_ppm,
             "gate_lead_s": gate_lead_s,
+            **terms,
         },
     )
 
@@ -232,6 +277,45 @@ def set_mark(product: str, start: int, *, px: int, count: int = 1, fabric: str |
     """Set the mark in ticks; holders are paid or charged the move (ACC-004)."""
     fields = {"product": product, "start": start, "count": count, "px": px}
     return admin(CommandType.SET_MARK, fields if fabric is None else fields | {"fabric": fabric})
+
+
+def set_seed(seed: int) -> bytes:
+    """Set the seed of the random ends, once, before the first listing (MKT-003)."""
+    return admin(CommandType.SET_SEED, {"seed": seed})
+
+
+def roll_windows(product: str) -> bytes:
+    """List the windows that the product's rolling listing lacks at this time (MKT-009)."""
+    return admin(CommandType.ROLL_WINDOWS, {"product": product})
+
+
+def halt(product: str, start: int, *, count: int = 1, fabric: str | None = None) -> bytes:
+    """Halt trading in windows (MKT-006)."""
+    return _of_windows(CommandType.HALT, product, start, count, fabric)
+
+
+def resume(product: str, start: int, *, count: int = 1, fabric: str | None = None) -> bytes:
+    """Let halted windows trade again, by way of a volatility call (MKT-006)."""
+    return _of_windows(CommandType.RESUME, product, start, count, fabric)
+
+
+def certify(account: str, product: str, fabric: str, start: int, lots: int, *, count: int = 1) -> bytes:
+    """Set the lots an account may deliver in windows of its fabric (MKT-020)."""
+    fields = {"account": account, "product": product, "fabric": fabric, "start": start, "count": count, "lots": lots}
+    return admin(CommandType.CERTIFY, fields)
+
+
+def balance(
+    account: str, product: str, fabric: str, start: int, *, lots: int, px: int, exclude: Iterable[str] = ()
+) -> bytes:
+    """Buy standby sells for an account (MKT-031)."""
+    fields = {"account": account, "product": product, "fabric": fabric, "start": start, "lots": lots, "px": px}
+    return admin(CommandType.BALANCE, fields | {"exclude": list(exclude)})
+
+
+def _of_windows(kind: CommandType, product: str, start: int, count: int, fabric: str | None) -> bytes:
+    fields = {"product": product, "start": start, "count": count}
+    return admin(kind, fields if fabric is None else fields | {"fabric": fabric})
 
 
 # Walking records.

@@ -32,7 +32,7 @@ cdef enum:                      # Why an order ended.
     D_EXPIRED = 2
     D_COD = 3
     D_STP = 6
-    D_WINDOW_CLOSED = 7
+    D_GATE = 7
     D_QUOTE = 9
     D_REDUCE_ONLY = 10
 

@@ -4,7 +4,7 @@
 from ext.book cimport slot_of
 from ext.lanes cimport accept, find_lane, refuse
 from ext.orders cimport (
-    D_COD, D_EXPIRED, D_USER, D_WINDOW_CLOSED, R_MALFORMED, R_NO_ACCOUNT, end_resting, sift_down_first,
+    D_COD, D_EXPIRED, D_USER, D_GATE, R_MALFORMED, R_NO_ACCOUNT, end_resting, sift_down_first,
 )
 from ext.state cimport emit, side_of
 from ext.types cimport (
@@ -104,7 +104,7 @@ cdef void close_gate(State *self, uint32_t instrument) noexcept nogil:
     for side in range(2):
         level = self.books.books[instrument].side[side].best
         while level != NIL:
-            end_resting(self, self.books.levels[level].head, D_WINDOW_CLOSED)
+            end_resting(self, self.books.levels[level].head, D_GATE)
             level = self.books.books[instrument].side[side].best
     self.instruments[instrument].open = 0
     event = emit(self, E_STATUS)

@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from exchange.errors import CatalogueError
 from exchange.reasons import RejectReason
 from exchange.units import (
+    BAND_MAX_BPS,
+    CALL_MAX_S,
     FABRICS_MAX,
     FEE_PPM_MAX,
     GATE_LEAD_MAX_S,
+    LEAD_MAX_S,
     LOT_SCU_MAX,
     NAME_CHARACTERS_MAX,
+    RANDOM_END_MAX_S,
+    ROLLING_HOURS_MAX,
+    SECONDS_PER_HOUR,
     TICK_MICROS_MAX,
     gate_ns,
 )
@@ -58,6 +64,18 @@ class Product:
     maker_fee_ppm: int = 0
     taker_fee_ppm: int = 0
     gate_lead_s: int = 900
+    zone: str = ""  # Where its fabrics stand: region or zone, for people.
+    open_lead_s: int = 0  # Seconds before the window's UTC day at which it opens; 0: with its listing (MKT-002).
+    open_call_s: int = 0
+    preclose_s: int = 0  # Length of the closing call; 0: none.
+    random_end_s: int = 0
+    balancing_s: int = 0  # Seconds after the window's start till which standby sells may rest; 0: never.
+    settle_s: int = 4_500  # Seconds after the window's start.
+    volatility_call_s: int = 120
+    band_static_bps: int = 0
+    band_dynamic_bps: int = 0
+    buyin_bps: int = 5_000
+    rolling_hours: int = 0
 
     def __post_init__(self) -> None:
         check_name("product", self.name)
@@ -67,12 +85,28 @@ class Product:
         check_range("maker_fee_ppm", self.maker_fee_ppm, 0, FEE_PPM_MAX)
         check_range("taker_fee_ppm", self.taker_fee_ppm, 0, FEE_PPM_MAX)
         check_range("gate_lead_s", self.gate_lead_s, 0, GATE_LEAD_MAX_S)
+        self._check_market()
         for fabric in self.fabrics:
             check_name("fabric", fabric)
             if "." in fabric:  # The last dot of a symbol parts product and fabric.
                 raise CatalogueError(RejectReason.MALFORMED, f"fabric must be without a dot, was {fabric!r}")
         if len(dict.fromkeys(self.fabrics)) != len(self.fabrics):
             raise CatalogueError(RejectReason.MALFORMED, f"fabrics must differ, were {self.fabrics!r}")
+
+    def _check_market(self) -> None:
+        if self.zone:
+            check_name("zone", self.zone)
+        check_range("open_lead_s", self.open_lead_s, 0, LEAD_MAX_S)
+        check_range("open_call_s", self.open_call_s, 0, CALL_MAX_S)
+        check_range("preclose_s", self.preclose_s, 0, CALL_MAX_S)
+        check_range("random_end_s", self.random_end_s, 0, min(RANDOM_END_MAX_S, self.gate_lead_s))
+        check_range("balancing_s", self.balancing_s, 0, SECONDS_PER_HOUR)
+        check_range("settle_s", self.settle_s, SECONDS_PER_HOUR, LEAD_MAX_S)
+        check_range("volatility_call_s", self.volatility_call_s, 0, CALL_MAX_S)
+        check_range("band_static_bps", self.band_static_bps, 0, BAND_MAX_BPS)
+        check_range("band_dynamic_bps", self.band_dynamic_bps, 0, BAND_MAX_BPS)
+        check_range("buyin_bps", self.buyin_bps, 0, BAND_MAX_BPS)
+        check_range("rolling_hours", self.rolling_hours, 0, ROLLING_HOURS_MAX)
 
     @property
     def lot_micros(self) -> int:

@@ -66,7 +66,7 @@ class Cancelling:
         """Close one gate: end every order, then tell the status."""
         for side in (Side.BUY, Side.SELL):
             for order in list(instrument.book.orders(side)):
-                self.state.end(order, DoneReason.WINDOW_CLOSED)
+                self.state.end(order, DoneReason.GATE)
         instrument.open = False
         self.state.events.emit(EventType.STATUS, instrument=instrument.handle)
 

@@ -227,11 +227,11 @@ def test_gate_ends_orders_bids_then_asks_best_to_worst_mat_011(venue):
     venue.buy("cat", 6, 100, instrument=2)
     assert venue.do(commands.time(GATE_NS - 1)) == []
     assert venue.do(commands.time(GATE_NS)) == [
-        "done bob #1 o3 WINDOW_CLOSED buy 4@100",
-        "done ann #4 o4 WINDOW_CLOSED buy 5@100",
-        "done ann #3 o2 WINDOW_CLOSED buy 3@99",
-        "done ann #2 o1 WINDOW_CLOSED sell 2@110",
-        "done ann #1 o0 WINDOW_CLOSED sell 1@111",
+        "done bob #1 o3 GATE buy 4@100",
+        "done ann #4 o4 GATE buy 5@100",
+        "done ann #3 o2 GATE buy 3@99",
+        "done ann #2 o1 GATE sell 2@110",
+        "done ann #1 o0 GATE sell 1@111",
         "status",
     ]
     assert venue.do(commands.time(GATE_NS)) == []
@@ -243,9 +243,9 @@ def test_gates_close_by_time_after_expiries_mat_011(venue):
     venue.buy("cat", 1, 100, tif=3, expiry_ns=GATE_NS + 5)
     assert venue.do(commands.time(GATE_NS + HOUR_NS)) == [
         "done cat #1 o2 EXPIRED buy 1@100",
-        "done bob #1 o1 WINDOW_CLOSED buy 1@100",
+        "done bob #1 o1 GATE buy 1@100",
         "status",
-        "done ann i2 #1 o0 WINDOW_CLOSED buy 1@100",
+        "done ann i2 #1 o0 GATE buy 1@100",
         "status i2",
     ]
 
