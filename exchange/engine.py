@@ -13,12 +13,15 @@ import numpy.typing as npt
 from exchange.catalogue import Catalogue, Product
 from exchange.catalogue.payload import Field, read_fields, read_names
 from exchange.catalogue.products import check_range
-from exchange.catalogue.registry import check_windows
+from exchange.catalogue.registry import Instrument, check_windows
+from exchange.catalogue.schedule import schedule
 from exchange.commands import RECORD, check_lengths
+from exchange.delivery.nodes import Nodes, Run, assign, runs, unplaced
+from exchange.delivery.purchases import buy, buy_in_shorts, standby_sells
 from exchange.errors import CatalogueError, CoreMissing, InvariantViolation
 from exchange.reasons import RejectReason
-from exchange.records import EVENT, RECORD_BYTES, CommandType, EventType
-from exchange.units import AMOUNT_MAX, PRICE_MAX_TICKS
+from exchange.records import CALLS, EVENT, RECORD_BYTES, CommandType, EventFlag, EventType, Phase
+from exchange.units import AMOUNT_MAX, CERTIFIED_LOTS_MAX, LOTS_MAX, NS_PER_SECOND, PRICE_MAX_TICKS, SEED_MAX
 
 if TYPE_CHECKING:
     from exchange.reference import ReferenceCore
@@ -66,6 +69,7 @@ class Engine:
     def __init__(self, core: "Core | None" = None) -> None:
         self.core: Core = compiled_core() if core is None else core
         self.catalogue = Catalogue()
+        self.nodes = Nodes()
 
     @property
     def seq(self) -> int:
@@ -103,8 +107,12 @@ class Engine:
         self.core.begin(ts_ns)
         try:
             offset = self.core.run(records, 0)
+            self._close_gates()
             while offset < len(records):
-                offset = self.core.run(records, self._apply_rare(records, offset))
+                if self._is_rare(records, offset):
+                    offset = self._apply_rare(records, offset)
+                offset = self.core.run(records, offset)
+                self._close_gates()
         except AssertionError as error:
             raise InvariantViolation(str(error)) from error
         return self.core.event_count
@@ -112,6 +120,7 @@ class Engine:
     def state_hash(self) -> str:
         """Return the SHA-256 of the whole state, in hexadecimal."""
         digest = hashlib.sha256(self.catalogue.canonical())
+        digest.update(self.nodes.canonical())
         digest.update(self.core.dump())
         return digest.hexdigest()
 
@@ -131,17 +140,53 @@ class Engine:
         self.core.end_rare()
         return int(offset + length)
 
-    def _add_product(self, fields: dict[str, Any]) -> None:
-        product = Product(
-            fields["product"],
-            fields["lot_scu"],
-            fields["tick_micros"],
-            read_names("fabrics", fields["fabrics"]),
-            fields["maker_fee_ppm"],
-            fields["taker_fee_ppm"],
-            fields["gate_lead_s"],
+    def _is_rare(self, records: bytes, offset: int) -> bool:
+        """Whether the record is the engine's; the core stops behind a gate, too."""
+        return bool(RECORD.unpack_from(records, offset)[1] >= CommandType.ADD_PRODUCT)
+
+    # The gate.
+
+    def _close_gates(self) -> None:
+        """Do what a gate with holders needs, as often as the core has stopped for one (MKT-007)."""
+        while self.core.gate_waiting:
+            instrument = self.catalogue.instrument(self.core.gate_waiting)
+            assert instrument is not None
+            product = instrument.product
+            buy_in_shorts(self.core, instrument.handle, product.buyin_bps, product.taker_fee_ppm)
+            self.core.close_gate()
+            self._assign_nodes(instrument)
+            self.core.go_on()
+
+    def _assign_nodes(self, instrument: Instrument) -> None:
+        """Give the buyers their nodes and tell them and the provider (MKT-024)."""
+        place = instrument.product_number, instrument.fabric_index
+        holdings = self.core.holdings(instrument.handle)
+        buyers = sorted((account, lots) for account, lots, _ in holdings if lots > 0)
+        given = assign(
+            self.nodes.before(*place, instrument.window), buyers, sum(certified for _, _, certified in holdings)
         )
-        self.core.emit(EventType.ACK, amount=self.catalogue.add_product(product))
+        self.nodes.latest[place] = instrument.window, given
+        provider = self.nodes.providers.get(place, 0)
+        for run in (*runs(given), *unplaced(given, buyers)):
+            told = provider if run.first >= 0 else 0
+            self._tell_nodes(instrument, run.buyer, told, run, 0)
+            if told:
+                self._tell_nodes(instrument, told, run.buyer, run, EventFlag.SELL)
+
+    def _tell_nodes(self, instrument: Instrument, account: int, other: int, run: Run, flags: int) -> None:
+        self.core.emit(
+            EventType.ASSIGNED, account=account, instrument=instrument.handle, price=run.first,
+            lots=min(run.count, LOTS_MAX), amount=other, flags=flags,
+        )  # fmt: skip
+
+    # Products and listing.
+
+    def _add_product(self, fields: dict[str, Any]) -> None:
+        terms = {name: fields[name] for name in _PRODUCT if name not in ("product", "fabrics")}
+        product = Product(name=fields["product"], fabrics=read_names("fabrics", fields["fabrics"]), **terms)
+        number = self.catalogue.add_product(product)
+        self.core.add_product(number, len(product.fabrics))
+        self.core.emit(EventType.ACK, amount=number)
 
     def _add_account(self, fields: dict[str, Any]) -> None:
         name = fields["account"]
@@ -154,22 +199,110 @@ class Engine:
     def _list_window(self, fields: dict[str, Any]) -> None:
         number, start, count = self._window_range(fields)
         self.catalogue.check_listing(number, start, count, self.core.now_ns, self.core.instruments_max)
-        product = self.catalogue.product(number)
-        listed = self.catalogue.list_windows(number, start, count)
+        self._list([(number, start, count)])
+
+    def _roll_windows(self, fields: dict[str, Any]) -> None:
+        """List what the rolling listing lacks (MKT-009)."""
+        number = self.catalogue.product_number(fields["product"])
+        ranges = self.catalogue.missing_windows(number, self.core.now_ns)
+        wanted = sum(count for _, count in ranges) * len(self.catalogue.product(number).fabrics)
+        if len(self.catalogue.instruments) + wanted > self.core.instruments_max:
+            raise CatalogueError(RejectReason.OPEN_LIMIT, "there is no room for the windows")
+        self._list([(number, start, count) for start, count in ranges])
+
+    def _list(self, ranges: list[tuple[int, int, int]]) -> None:
+        """List ranges of windows that have been checked: product, first window, count."""
+        listed = [one for number, start, count in ranges for one in self.catalogue.list_windows(number, start, count)]
         self.core.emit(EventType.ACK, lots=len(listed))
         for one in listed:
+            product = one.product
+            moments = schedule(product, one.window, one.handle, self.catalogue.seed, self.core.now_ns)
             self.core.add_instrument(
                 one.handle,
-                number,
+                one.product_number,
+                one.fabric_index,
                 one.window,
                 product.lot_micros,
                 product.maker_fee_ppm,
                 product.taker_fee_ppm,
-                product.gate_ns(one.window),
+                product.volatility_call_s * NS_PER_SECOND,
+                product.band_static_bps,
+                product.band_dynamic_bps,
+                [(moment.at_ns, int(moment.phase)) for moment in moments],
             )
             self.core.emit(
-                EventType.INSTRUMENT, instrument=one.handle, price=number, lots=one.fabric_index, amount=one.window
-            )
+                EventType.INSTRUMENT, instrument=one.handle, price=one.product_number, lots=one.fabric_index,
+                amount=one.window, cum=int(moments[0].phase),
+            )  # fmt: skip
+
+    def _set_seed(self, fields: dict[str, Any]) -> None:
+        check_range("seed", fields["seed"], 0, SEED_MAX)
+        self.catalogue.set_seed(fields["seed"])
+        self.core.emit(EventType.ACK)
+
+    # Halts, capacity, balancing.
+
+    def _halt(self, fields: dict[str, Any]) -> None:
+        handles = self._in_phases(fields, (Phase.CONTINUOUS, *CALLS))
+        self.core.emit(EventType.ACK, lots=len(handles))
+        for handle in handles:
+            self.core.halt(handle)
+
+    def _resume(self, fields: dict[str, Any]) -> None:
+        handles = self._in_phases(fields, (Phase.HALTED,))
+        self.core.emit(EventType.ACK, lots=len(handles))
+        for handle in handles:
+            self.core.resume(handle)
+
+    def _in_phases(self, fields: dict[str, Any], phases: tuple[Phase, ...]) -> list[int]:
+        handles = self._handles(fields)
+        if any(self.core.phase(handle) not in phases for handle in handles):
+            raise CatalogueError(RejectReason.NOT_OPEN, f"every window must be in one of {phases}")
+        return handles
+
+    def _certify(self, fields: dict[str, Any]) -> None:
+        """Set what a provider may deliver (MKT-020)."""
+        check_range("lots", fields["lots"], 0, CERTIFIED_LOTS_MAX)
+        handles = self._handles(fields)
+        account = self._account(fields["account"])
+        product = self.catalogue.product_number(fields["product"])
+        place = product, self.catalogue.product(product).fabrics.index(fields["fabric"])
+        if any(self.core.phase(handle) in _BEHIND_GATE for handle in handles):
+            raise CatalogueError(RejectReason.WINDOW_CLOSED, "the gate of a window has closed")
+        if self.nodes.providers.get(place, account) != account:
+            raise CatalogueError(RejectReason.NAME_IN_USE, "another account provides this fabric")
+        self.nodes.providers[place] = account
+        self.core.emit(EventType.ACK, account=account, lots=len(handles))
+        for handle in handles:
+            self.core.certify(account, handle, fields["lots"])
+            self.core.emit(EventType.CAPACITY, account=account, instrument=handle, lots=fields["lots"])
+
+    def _balance(self, fields: dict[str, Any]) -> None:
+        """Buy standby sells for an account (MKT-031)."""
+        names = read_names("exclude", fields["exclude"])
+        (handle,) = self._handles(fields | {"count": 1})
+        if not self.core.is_balancing(handle):
+            raise CatalogueError(RejectReason.NOT_OPEN, "no standby sells may rest in this window now")
+        if not 0 <= fields["px"] <= PRICE_MAX_TICKS:
+            raise CatalogueError(RejectReason.PX_TICK, f"px must be from 0 to {PRICE_MAX_TICKS}, was {fields['px']}")
+        if not 1 <= fields["lots"] <= LOTS_MAX:
+            raise CatalogueError(RejectReason.QTY_LOT, f"lots must be from 1 to {LOTS_MAX}, was {fields['lots']}")
+        account = self._account(fields["account"])
+        excluded = {self.core.group(one) for one in (account, *map(self._account, names))}
+        instrument = self.catalogue.instrument(handle)
+        assert instrument is not None
+        others = self.catalogue.handles(instrument.product_number, instrument.window, 1, None)
+        sells = standby_sells(self.core, handle, [one for one in others if one != handle], fields["px"], excluded)
+        before = self.core.event_count
+        self.core.emit(EventType.ACK, account=account)
+        left = buy(self.core, account, fields["lots"], sells, 0)
+        self.core.set_lots(before, fields["lots"] - left)
+
+    def _account(self, name: str) -> int:
+        number = self.catalogue.account_number(name)
+        if number is None:
+            raise CatalogueError(RejectReason.NO_ACCOUNT, f"there is no account {name!r}")
+        return number
 
     def _set_rates(self, fields: dict[str, Any]) -> None:
         check_range("long_micros", fields["long_micros"], 0, AMOUNT_MAX)
@@ -197,22 +330,26 @@ class Engine:
         return self.catalogue.product_number(fields["product"]), fields["start"], fields["count"]
 
 
-
+_NUMBER = Field(int, required=False, default=0)
+_BEHIND_GATE = (Phase.GATED, Phase.BALANCING, Phase.DELIVERING, Phase.SETTLED, Phase.EXPIRED)
 _WINDOWS = {"product": Field(str), "start": Field(int), "count": Field(int, required=False, default=1)}
 _FABRIC = {"fabric": Field(str, required=False)}
+_PRODUCT = {
+    "product": Field(str),
+    "lot_scu": Field(int),
+    "tick_micros": Field(int),
+    "fabrics": Field(list),
+    "zone": Field(str, required=False, default=""),
+} | {
+    name: Field(int, required=False, default=default)
+    for name, default in (
+        ("maker_fee_ppm", 0), ("taker_fee_ppm", 0), ("gate_lead_s", 900), ("open_lead_s", 0), ("open_call_s", 0),
+        ("preclose_s", 0), ("random_end_s", 0), ("balancing_s", 0), ("settle_s", 4_500), ("volatility_call_s", 120),
+        ("band_static_bps", 0), ("band_dynamic_bps", 0), ("buyin_bps", 5_000), ("rolling_hours", 0),
+    )
+}  # fmt: skip
 _RARE: dict[int, Rare] = {
-    CommandType.ADD_PRODUCT: Rare(
-        {
-            "product": Field(str),
-            "lot_scu": Field(int),
-            "tick_micros": Field(int),
-            "fabrics": Field(list),
-            "maker_fee_ppm": Field(int, required=False, default=0),
-            "taker_fee_ppm": Field(int, required=False, default=0),
-            "gate_lead_s": Field(int, required=False, default=900),
-        },
-        Engine._add_product,
-    ),
+    CommandType.ADD_PRODUCT: Rare(_PRODUCT, Engine._add_product),
     CommandType.ADD_ACCOUNT: Rare(
         {
             "account": Field(str),
@@ -222,8 +359,27 @@ _RARE: dict[int, Rare] = {
         Engine._add_account,
     ),
     CommandType.LIST_WINDOW: Rare(_WINDOWS, Engine._list_window),
+    CommandType.ROLL_WINDOWS: Rare({"product": Field(str)}, Engine._roll_windows),
+    CommandType.SET_SEED: Rare({"seed": Field(int)}, Engine._set_seed),
     CommandType.SET_RATES: Rare(
         _WINDOWS | _FABRIC | {"long_micros": Field(int), "short_micros": Field(int)}, Engine._set_rates
     ),
     CommandType.SET_MARK: Rare(_WINDOWS | _FABRIC | {"px": Field(int)}, Engine._set_mark),
+    CommandType.HALT: Rare(_WINDOWS | _FABRIC, Engine._halt),
+    CommandType.RESUME: Rare(_WINDOWS | _FABRIC, Engine._resume),
+    CommandType.CERTIFY: Rare(
+        _WINDOWS | {"account": Field(str), "fabric": Field(str), "lots": Field(int)}, Engine._certify
+    ),
+    CommandType.BALANCE: Rare(
+        {
+            "account": Field(str),
+            "product": Field(str),
+            "fabric": Field(str),
+            "start": Field(int),
+            "lots": Field(int),
+            "px": Field(int),
+            "exclude": Field(list, required=False, default=[]),
+        },
+        Engine._balance,
+    ),
 }

@@ -10,10 +10,12 @@ import re
 from exchange.errors import SymbolError
 
 NS_PER_SECOND = 1_000_000_000
+NS_PER_MS = 1_000_000
 SECONDS_PER_HOUR = 3_600
 HOUR_NS = SECONDS_PER_HOUR * NS_PER_SECOND
 MICROS_PER_DOLLAR = 1_000_000
 MICRO_DIGITS = 6
+BPS = 10_000  # Basis points of the whole.
 
 MONEY_MAX = 1 << 62
 AMOUNT_MAX = (1 << 53) - 1  # Deposits, withdrawals and rates: what every JSON reader holds exactly.
@@ -41,6 +43,8 @@ LOT_SCU_MAX = 1 << 20
 TICK_MICROS_MAX = 1 << 20
 FEE_PPM_MAX = 1_000_000
 FABRICS_MAX = 64
+CERTIFIED_LOTS_MAX = 1 << 16  # Nodes of a fabric.
+SEED_MAX = (1 << 63) - 1
 NAME_CHARACTERS_MAX = 64
 
 _EPOCH = datetime.datetime(1970, 1, 1)

@@ -14,7 +14,7 @@ from exchange.reasons import RejectReason
 from exchange.units import FABRICS_MAX
 
 PAYLOAD_BYTES_MAX = 1 << 16
-FIELDS_MAX = 16
+FIELDS_MAX = 32
 
 
 class Field(NamedTuple):

@@ -11,7 +11,7 @@ from exchange.catalogue.products import Product, check_name, check_range
 from exchange.catalogue.symbols import format_symbol, parse_symbol
 from exchange.errors import CatalogueError, SymbolError
 from exchange.reasons import RejectReason
-from exchange.units import WINDOW_MAX, WINDOWS_PER_COMMAND_MAX
+from exchange.units import HOUR_NS, WINDOW_MAX, WINDOWS_PER_COMMAND_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Catalogue:
         self.instruments: list[Instrument] = []
         self.accounts: list[tuple[str, int]] = []  # Name and group number.
         self.groups: list[str] = []
+        self.seed = 0  # Of the random ends (MKT-003).
+        self._seed_is_set = False
         self._product_numbers: dict[str, int] = {}
         self._calendars: list[SortedDict] = []  # Per product: window -> handle of its first fabric.
         self._account_numbers: dict[str, int] = {}
@@ -83,6 +85,32 @@ class Catalogue:
     def windows(self, product_number: int) -> list[int]:
         """Return the listed windows of a product, earliest first."""
         return list(self._calendars[product_number - 1])
+
+    def set_seed(self, seed: int) -> None:
+        """Set the journal's seed, once and before anything is listed.
+
+        Raises:
+            CatalogueError: ALREADY_LISTED.
+
+        """
+        if self._seed_is_set or self.instruments:
+            raise CatalogueError(RejectReason.ALREADY_LISTED, "the seed must be set once, before the first listing")
+        self.seed, self._seed_is_set = seed, True
+
+    def missing_windows(self, product_number: int, now_ns: int) -> list[tuple[int, int]]:
+        """Return the windows that the product's rolling listing lacks, as ranges of start and count (MKT-009)."""
+        product = self.product(product_number)
+        calendar = self._calendars[product_number - 1]
+        ranges: list[tuple[int, int]] = []
+        hour = now_ns // HOUR_NS
+        for window in range(hour, min(hour + product.rolling_hours, WINDOW_MAX + 1)):
+            if window in calendar or product.gate_ns(window) <= now_ns:
+                continue
+            if ranges and sum(ranges[-1]) == window:
+                ranges[-1] = (ranges[-1][0], ranges[-1][1] + 1)
+            else:
+                ranges.append((window, 1))
+        return ranges
 
     # Instruments.
 
@@ -201,9 +229,13 @@ class Catalogue:
 
     def canonical(self) -> bytes:
         """Return the catalogue as text, one line an entry in order of number. Names hold no blanks, so it is unique."""
-        lines = [
+        lines = [f"seed {self.seed}\n"] if self._seed_is_set else []
+        lines += [
             f"product {product.name} {product.lot_scu} {product.tick_micros} {product.maker_fee_ppm} "
-            f"{product.taker_fee_ppm} {product.gate_lead_s} {' '.join(product.fabrics)}\n"
+            f"{product.taker_fee_ppm} {product.gate_lead_s} {' '.join(product.fabrics)}; {product.zone} "
+            f"{product.open_lead_s} {product.open_call_s} {product.preclose_s} {product.random_end_s} "
+            f"{product.balancing_s} {product.settle_s} {product.volatility_call_s} {product.band_static_bps} "
+            f"{product.band_dynamic_bps} {product.buyin_bps} {product.rolling_hours}\n"
             for product in self.products
         ]
         lines += [f"instrument {one.product_number} {one.fabric_index} {one.window}\n" for one in self.instruments]

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from exchange.records import Side
+from exchange.records import CALLS, Phase, Side
 from exchange.reference.book import Book
-from exchange.reference.orders import Order
+from exchange.reference.orders import Block, Order
+from exchange.units import BPS
 
 
 @dataclass(slots=True, eq=False)
@@ -18,6 +19,8 @@ class Account:
     requirement: int = 0
     open_orders: int = 0
     positions: dict[int, "Position"] = field(default_factory=dict)  # By instrument, in order of first use.
+    blocks: dict[int, Block] = field(default_factory=dict)  # Resting ones by handle, in order of entry.
+    block_lots: int = 0  # Their leaves.
 
     @property
     def free(self) -> int:
@@ -31,17 +34,57 @@ class Instrument:
 
     handle: int
     product: int
+    fabric: int
     window: int
     lot_micros: int  # H of the rules: micro-dollars of one tick on one lot.
     maker_fee_ppm: int
     taker_fee_ppm: int
-    gate_ns: int
-    open: bool = True
+    volatility_call_ns: int
+    band_static_bps: int
+    band_dynamic_bps: int
+    phase: int
+    moments: list[tuple[int, int]]  # Still to come: time and phase (MKT-001).
+    resume_ns: int = 0  # When a volatility call ends; 0: there is none.
+    balancing: bool = False  # Standby sells may rest.
+    last: int | None = None  # Price of the last trade.
     mark: int | None = None  # Ticks.
     long_micros: int = 0  # Per lot.
     short_micros: int = 0
     book: Book = field(default_factory=Book)
     positions: list["Position"] = field(default_factory=list)
+
+    @property
+    def in_call(self) -> bool:
+        """Whether orders only rest, for an uncross."""
+        return self.phase in CALLS
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether orders trade as they come."""
+        return self.phase == Phase.CONTINUOUS
+
+    @property
+    def next_ns(self) -> int:
+        """The next moment of the schedule or the end of a volatility call; 0 where there is none."""
+        coming = [ns for ns in (self.moments[0][0] if self.moments else 0, self.resume_ns) if ns]
+        return min(coming, default=0)
+
+    def outside_static_band(self, price: int) -> bool:
+        """Whether an order at this price is refused (MKT-010)."""
+        return is_outside(price, self.mark, self.band_static_bps)
+
+    def dynamic_reference(self) -> int | None:
+        """Return the reference of the dynamic band (MKT-011)."""
+        return self.mark if self.last is None else self.last
+
+    def outside_dynamic_band(self, price: int, reference: int | None) -> bool:
+        """Whether a trade at this price is not to be executed (MKT-011)."""
+        return is_outside(price, reference, self.band_dynamic_bps)
+
+
+def is_outside(price: int, reference: int | None, bps: int) -> bool:
+    """Whether a price is farther from a reference than a band allows; no band where either is missing."""
+    return bps > 0 and reference is not None and abs(price - reference) > reference * bps // BPS
 
 
 @dataclass(slots=True, eq=False)
@@ -54,10 +97,16 @@ class Position:
     open_lots: list[int] = field(default_factory=lambda: [0, 0])  # By side: leaves of resting orders.
     requirement: int = 0  # As last evaluated.
     orders: dict[int, Order] = field(default_factory=dict)  # By handle, in order of entry.
+    certified: int = 0  # Lots of capacity (MKT-020).
+    block_sell: int = 0  # Leaves of resting sell blocks with a leg here.
 
     def reducible(self, side: int) -> int:
         """Return the lots an order of ``side`` can trade before the position is flat."""
         return max(0, -self.lots if side == Side.BUY else self.lots)
+
+    def committed(self) -> int:
+        """Return the lots of capacity that are sold or offered (MKT-021)."""
+        return max(0, -self.lots) + self.open_lots[Side.SELL] + self.block_sell
 
 
 def pay(payer: Account, payee: Account, amount: int) -> None:

@@ -19,6 +19,10 @@ class Level:
         """Lots the market sees."""
         return sum(order.shown for order in self.queue.values())
 
+    def total(self) -> int:
+        """Lots of all orders, hidden ones included."""
+        return sum(order.leaves for order in self.queue.values())
+
     def front(self) -> Order:
         """Return the order to be filled next."""
         return next(iter(self.queue.values()))

@@ -1,13 +1,13 @@
-"""How orders end other than by trading: cancels, lost sessions, expiry and gates."""
+"""How orders and blocks end other than by trading: cancels, lost sessions, expiry, pulled quotes."""
 
 from collections.abc import Callable
 
 from exchange.reasons import DoneReason, RejectReason
-from exchange.records import EventType, MassFlag, Side
+from exchange.records import MassFlag, Side
 from exchange.reference.accounts import Account, Instrument
 from exchange.reference.layout import Command
-from exchange.reference.orders import Order
-from exchange.reference.state import State
+from exchange.reference.orders import Block, Order
+from exchange.reference.state import State, quote_lane
 
 NOT_FILTERS = ~sum(int(flag) for flag in MassFlag)
 
@@ -18,13 +18,16 @@ class Cancelling:
     def __init__(self, state: State) -> None:
         self.state = state
 
-    def cancel(self, command: Command, target: Order | None) -> None:
-        """Cancel one order (CXL-001)."""
+    def cancel(self, command: Command, target: Order | Block | None) -> None:
+        """Cancel one order or block (CXL-001)."""
         if target is None:
             self.state.answers.refuse(command, RejectReason.NO_ORDER)
             return
         self.state.answers.ack(command, oid=target.oid)
-        self.state.end(target, DoneReason.USER)
+        if isinstance(target, Block):
+            self.state.end_block(target, DoneReason.USER)
+        else:
+            self.state.end(target, DoneReason.USER)
 
     def mass_cancel(self, command: Command, account: Account) -> None:
         """Cancel all orders of the account that pass every filter set (CXL-002, CXL-003)."""
@@ -32,9 +35,26 @@ class Cancelling:
             self.state.answers.refuse(command, RejectReason.MALFORMED)
             return
         chosen = self.orders_of(account, lambda order: passes(command, order))
-        self.state.answers.ack(command, lots=len(chosen))
+        blocks = [block for block in account.blocks.values() if self._covers(command, block)]
+        self.state.answers.ack(command, lots=len(chosen) + len(blocks))
         for order in chosen:
             self.state.end(order, DoneReason.USER)
+        for block in blocks:
+            self.state.end_block(block, DoneReason.USER)
+
+    def _covers(self, command: Command, block: Block) -> bool:
+        """Whether a block passes every filter a mass cancel sets (BLK-015)."""
+        instrument = self.state.instrument(command.instrument)
+        window_from, window_to = command.target & 0xFFFFFFFF, command.target >> 32
+        tests = (
+            (MassFlag.INSTRUMENT, instrument is not None and has_leg(block, instrument)),
+            (MassFlag.PRODUCT, block.product == command.price_2),
+            (MassFlag.SIDE, block.side == command.side),
+            (MassFlag.WINDOWS, max(block.start, window_from) < min(block.start + block.hours, window_to)),
+            (MassFlag.TAG, block.tag == command.tag),
+            (MassFlag.LANE, block.lane == command.tif),
+        )
+        return all(passed for flag, passed in tests if command.flags & flag)
 
     def session_lost(self, command: Command) -> None:
         """End the orders of a lost session that are to be cancelled on disconnect (CXL-004)."""
@@ -48,27 +68,34 @@ class Cancelling:
         )
         for order in chosen:
             self.state.end(order, DoneReason.COD)
+        for block in list(account.blocks.values()):
+            if block.lane == command.lane and (every or block.cancel_on_disconnect):
+                self.state.end_block(block, DoneReason.COD)
 
     def orders_of(self, account: Account, wanted: Callable[[Order], bool]) -> list[Order]:
         """Return orders of an account: by its first use of each instrument, then by entry."""
         return [order for position in account.positions.values() for order in position.orders.values() if wanted(order)]
 
-    def time(self, command: Command) -> None:
-        """Move the clock on, never back: orders expire, then gates close (MAT-010, MAT-011)."""
+    def expire(self, command: Command) -> None:
+        """Move the clock on, never back; orders expire (MAT-010)."""
         self.state.now_ns = max(self.state.now_ns, command.amount)
         while self.state.expiries and self.state.expiries[0][0] <= self.state.now_ns:
-            self.state.end(self.state.orders[self.state.expiries[0][2]], DoneReason.EXPIRED)
-        due = [one for one in self.state.instruments if one.open and one.gate_ns <= self.state.now_ns]
-        for instrument in sorted(due, key=lambda one: (one.gate_ns, one.handle)):
-            self._close(instrument)
+            oid = self.state.expiries[0][2]
+            if oid in self.state.blocks:
+                self.state.end_block(self.state.blocks[oid], DoneReason.EXPIRED)
+            else:
+                self.state.end(self.state.orders[oid], DoneReason.EXPIRED)
 
-    def _close(self, instrument: Instrument) -> None:
-        """Close one gate: end every order, then tell the status."""
-        for side in (Side.BUY, Side.SELL):
-            for order in list(instrument.book.orders(side)):
-                self.state.end(order, DoneReason.GATE)
-        instrument.open = False
-        self.state.events.emit(EventType.STATUS, instrument=instrument.handle)
+    def pull_quotes(self, account: Account, quote_set: int) -> None:
+        """End every order of a quote set whose protection has fired (MMP-002)."""
+        for order in self.orders_of(account, lambda order: order.lane == quote_lane(quote_set)):
+            self.state.end(order, DoneReason.MMP)
+
+
+def has_leg(block: Block, instrument: Instrument) -> bool:
+    """Whether a block may trade in an instrument."""
+    same_fabric = block.product == instrument.product and block.scope >> instrument.fabric & 1
+    return bool(same_fabric) and instrument.window in block.windows()
 
 
 def passes(command: Command, order: Order) -> bool:

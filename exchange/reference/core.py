@@ -6,19 +6,23 @@ from itertools import islice
 
 from exchange.commands import check_lengths
 from exchange.errors import InvariantViolation, RecordError
-from exchange.reasons import RejectReason
-from exchange.records import CommandType, EventType
+from exchange.reasons import DoneReason, RejectReason
+from exchange.records import CommandType, EventFlag, EventType, Side
 from exchange.reference import risk
 from exchange.reference.accounts import Account, Instrument, Position, pay
-from exchange.reference.cancelling import Cancelling
+from exchange.reference.block_entry import BlockEntry
+from exchange.reference.cancelling import Cancelling, has_leg
 from exchange.reference.dump import dump_state
 from exchange.reference.entry import Entry
 from exchange.reference.layout import Command, unpack_command
 from exchange.reference.matching import Matching
-from exchange.reference.orders import Order
+from exchange.reference.orders import Block, Order
+from exchange.reference.phases import Phases
 from exchange.reference.quoting import Quoting
 from exchange.reference.state import State
-from exchange.units import AMOUNT_MAX, MONEY_MAX
+from exchange.reference.trading_blocks import BlockTrading
+from exchange.reference.uncross import Uncross
+from exchange.units import AMOUNT_MAX, FABRICS_MAX, MONEY_MAX
 
 RARE_FIRST = 220  # Record types from here on have a payload and are the engine's.
 
@@ -46,6 +50,12 @@ class ReferenceCore:
         self.entry = Entry(self.state, self.matching)
         self.quoting = Quoting(self.state, self.matching, self.entry)
         self.cancelling = Cancelling(self.state)
+        self.uncross = Uncross(self.state, self.matching)
+        self.phases = Phases(self.state, self.uncross)
+        self.blocks = BlockTrading(self.state, self.matching)
+        self.block_entry = BlockEntry(self.state, self.blocks, self.entry)
+        self.matching.wake = self.blocks.wake  # type: ignore[method-assign]
+        self.matching.suspend = self.phases.suspend  # type: ignore[method-assign]
         self._batch_first_seq = 1
         self._handlers: dict[int, Callable[[Command], None]] = {
             CommandType.PLACE: partial(self._as_client, self._place),
@@ -55,6 +65,9 @@ class ReferenceCore:
             CommandType.REPLACE_REF: partial(self._as_client, self._replace),
             CommandType.MASS_CANCEL: partial(self._as_client, self._mass_cancel),
             CommandType.QUOTE: partial(self._as_client, self._quote),
+            CommandType.BLOCK: partial(self._as_client, self._block),
+            CommandType.MMP_SET: partial(self._as_client, self._mmp_set),
+            CommandType.MMP_RESET: partial(self._as_client, self._mmp_reset),
             CommandType.TIME: self._time,
             CommandType.DEPOSIT: self._deposit,
             CommandType.WITHDRAW: self._withdraw,
@@ -119,6 +132,8 @@ class ReferenceCore:
                 break
             self._execute(command)
             offset += command.length
+            if self.phases.gate_waiting is not None:
+                break
         return offset
 
     def apply(self, records: bytes, ts_ns: int) -> int:
@@ -130,8 +145,8 @@ class ReferenceCore:
 
         """
         self.begin(ts_ns)
-        if self.run(records, 0) != len(records):
-            raise RecordError("records with a payload must go through the engine")
+        if self.run(records, 0) != len(records) or self.gate_waiting:
+            raise RecordError("records with a payload, and gates with holders, must go through the engine")
         return self.event_count
 
     def begin_rare(self) -> None:
@@ -140,7 +155,7 @@ class ReferenceCore:
 
     def end_rare(self) -> None:
         """Finish a record the engine has handled."""
-        self.state.finish_command()
+        self._finish()
 
     def emit(
         self,
@@ -152,13 +167,19 @@ class ReferenceCore:
         instrument: int = 0,
         price: int = 0,
         lots: int = 0,
+        cum: int = 0,
+        leaves: int = 0,
         amount: int = 0,
     ) -> None:
         """Add an event of the engine's own."""
         self.state.events.emit(
             type, flags=flags, reason=reason, account=account, instrument=instrument, price=price, lots=lots,
-            amount=amount,
+            cum=cum, leaves=leaves, amount=amount,
         )  # fmt: skip
+
+    def set_lots(self, event: int, lots: int) -> None:
+        """Put a number into an event of this batch that could not be known when it was added."""
+        self.state.events.set_lots(event, lots)
 
     @property
     def event_count(self) -> int:
@@ -183,17 +204,46 @@ class ReferenceCore:
             raise ValueError(f"account must be {following}, below {self.state.accounts_max}, was {number}")
         self.state.accounts.append(Account(number, group, bool(margined)))
 
+    def add_product(self, number: int, fabrics: int) -> None:
+        """Make a product known; numbers come densely from 1.
+
+        Raises:
+            ValueError: the number is not the next one, or there are not 1 to 64 fabrics.
+
+        """
+        following = len(self.state.fabrics) + 1
+        if number != following or not 1 <= fabrics <= FABRICS_MAX:
+            raise ValueError(f"product must be {following} with 1 to {FABRICS_MAX} fabrics, was {number}, {fabrics}")
+        self.state.fabrics.append(fabrics)
+
     def add_instrument(
         self,
         handle: int,
         product: int,
+        fabric: int,
         window: int,
         lot_micros: int,
         maker_fee_ppm: int,
         taker_fee_ppm: int,
-        gate_ns: int,
+        volatility_call_ns: int,
+        band_static_bps: int,
+        band_dynamic_bps: int,
+        schedule: list[tuple[int, int]],
     ) -> None:
-        """Open an order book; handles come densely from 1.
+        """List an instrument; handles come densely from 1, the fabrics of a window one after another.
+
+        Args:
+            handle: the next handle.
+            product: number of its product, which is known.
+            fabric: index of its fabric.
+            window: hours since 1970.
+            lot_micros: micro-dollars of one tick on one lot.
+            maker_fee_ppm: of a fill's value.
+            taker_fee_ppm: of a fill's value.
+            volatility_call_ns: how long a volatility call lasts.
+            band_static_bps: 0: none.
+            band_dynamic_bps: 0: none.
+            schedule: times and phases, the present phase first.
 
         Raises:
             ValueError: the handle is not the next one, or there is no room.
@@ -202,9 +252,97 @@ class ReferenceCore:
         following = len(self.state.instruments) + 1
         if handle != following or handle > self.state.instruments_max:
             raise ValueError(f"handle must be {following}, at most {self.state.instruments_max}, was {handle}")
-        self.state.instruments.append(
-            Instrument(handle, product, window, lot_micros, maker_fee_ppm, taker_fee_ppm, gate_ns)
-        )
+        (_, phase), *moments = schedule
+        instrument = Instrument(
+            handle, product, fabric, window, lot_micros, maker_fee_ppm, taker_fee_ppm, volatility_call_ns,
+            band_static_bps, band_dynamic_bps, int(phase), [(int(at), int(what)) for at, what in moments],
+        )  # fmt: skip
+        self.state.instruments.append(instrument)
+        self.state.legs[product, window, fabric] = instrument
+        self.phases.schedule(instrument)
+
+    # The gate, halts, capacity, the balancing market: the engine decides, these carry out.
+
+    @property
+    def gate_waiting(self) -> int:
+        """Handle of an instrument whose gate waits for `close_gate`, 0 if none."""
+        return 0 if self.phases.gate_waiting is None else self.phases.gate_waiting.handle
+
+    def close_gate(self) -> None:
+        """End the orders of the instrument whose gate waits, and tell its phase (MKT-007)."""
+        self.phases.close_gate()
+
+    def go_on(self) -> None:
+        """Go on with the TIME command that a gate has interrupted; finishes it unless another gate waits."""
+        self.phases.go_on()
+        if self.phases.gate_waiting is None:
+            self._finish()
+
+    def halt(self, handle: int) -> None:
+        """Stop trading (MKT-006)."""
+        self.phases.halt(self._listed(handle))
+
+    def resume(self, handle: int) -> None:
+        """Let a halted instrument trade again (MKT-006)."""
+        self.phases.resume(self._listed(handle))
+
+    def phase(self, handle: int) -> int:
+        """Return the phase of an instrument."""
+        return self._listed(handle).phase
+
+    def is_balancing(self, handle: int) -> bool:
+        """Whether standby sells may rest (MKT-030)."""
+        return self._listed(handle).balancing
+
+    def mark(self, handle: int) -> int | None:
+        """Return the mark in ticks, or None."""
+        return self._listed(handle).mark
+
+    def group(self, account: int) -> int:
+        """Return the owner group of an account."""
+        return self._known(account).group
+
+    def holdings(self, handle: int) -> list[tuple[int, int, int]]:
+        """Return (account, lots, certified) of every position of an instrument, in order of creation."""
+        return [(one.account.number, one.lots, one.certified) for one in self._listed(handle).positions]
+
+    def sells(self, handle: int) -> list[tuple[int, int, int, int, bool]]:
+        """Return (oid, price, leaves, account, physical) of the resting sells, best first."""
+        orders = self._listed(handle).book.orders(Side.SELL)
+        return [(one.oid, one.price, one.leaves, one.position.account.number, one.physical) for one in orders]
+
+    def take(self, oid: int, lots: int, account: int, fee_ppm: int) -> int:
+        """Buy of a resting sell for an account, at most what it shows; return the lots (MKT-021, MKT-032)."""
+        maker = self.state.orders[oid]
+        instrument = maker.position.instrument
+        taker = self.state.keep_position(risk.position_of(self._known(account), instrument))
+        lots = min(lots, maker.shown)
+        match_id = self.state.take_match_id()
+        self.matching.exchange(taker, maker.position, maker.price, lots)
+        self.matching.fill(maker, maker.price, lots, instrument.maker_fee_ppm, match_id, EventFlag.BALANCE)
+        self.state.events.emit(
+            EventType.FILL, flags=EventFlag.BALANCE | EventFlag.TAKER, account=account, instrument=instrument.handle,
+            match_id=match_id, price=maker.price, lots=lots, cum=lots,
+            amount=self.matching.charge(taker, maker.price, lots, fee_ppm),
+        )  # fmt: skip
+        self.state.events.emit(
+            EventType.TRADE, flags=EventFlag.BALANCE, instrument=instrument.handle, match_id=match_id,
+            price=maker.price, lots=lots,
+        )  # fmt: skip
+        self.matching.after_fill(maker, lots)
+        return lots
+
+    def certify(self, account: int, handle: int, lots: int) -> None:
+        """Set an account's capacity in an instrument; what it no longer backs ends (MKT-020, MKT-022)."""
+        owner = self._known(account)
+        position = self.state.keep_position(risk.position_of(owner, self._listed(handle)))
+        position.certified = lots
+        for block in reversed(list(owner.blocks.values())):
+            if position.committed() > lots and block.physical and has_leg(block, position.instrument):
+                self.state.end_block(block, DoneReason.CAPACITY)
+        for order in reversed(list(position.orders.values())):
+            if position.committed() > lots and order.physical:
+                self.state.end(order, DoneReason.CAPACITY)
 
     def set_rates(self, handle: int, long_micros: int, short_micros: int) -> None:
         """Set the requirement of one lot held, and evaluate every position of the instrument (RSK-004)."""
@@ -289,7 +427,31 @@ class ReferenceCore:
             self.state.answers.reject(command, RejectReason.UNKNOWN_TYPE)
         else:
             handler(command)
-        self.state.finish_command()
+        if self.phases.gate_waiting is None:
+            self._finish()
+
+    def _finish(self) -> None:
+        """End a command: blocks that may trade again, pulled quotes, requirements, levels, indications."""
+        for product in sorted(self.state.opened_products):
+            self.blocks.recheck(product)
+        self.state.opened_products.clear()
+        fired = self.state.protections.fired
+        for account, quote_set in fired:
+            self.cancelling.pull_quotes(self.state.accounts[account], quote_set)
+            self.state.protections.tell((account, quote_set))
+        fired.clear()
+        for instrument in self.state.finish_command():
+            if instrument.in_call:
+                self._indicate(instrument)
+
+    def _indicate(self, instrument: Instrument) -> None:
+        """Publish what an uncross would do now (AUC-005)."""
+        found = self.uncross.indication(instrument)
+        price, volume, surplus = (0, 0, 0) if found is None else found
+        self.state.events.emit(
+            EventType.INDICATIVE, instrument=instrument.handle, price=price, amount=volume, match_id=abs(surplus),
+            flags=EventFlag.SELL if surplus < 0 else 0,
+        )  # fmt: skip
 
     def _as_client(self, execute: Callable[[Command, Account], None], command: Command) -> None:
         """Check account and ref before everything else (ORD-002)."""
@@ -306,7 +468,20 @@ class ReferenceCore:
         self.cancelling.cancel(command, self._target(command, account))
 
     def _replace(self, command: Command, account: Account) -> None:
-        self.entry.replace(command, self._target(command, account))
+        target = self._target(command, account)
+        if isinstance(target, Block):
+            self.block_entry.replace(command, target)
+        else:
+            self.entry.replace(command, target)
+
+    def _block(self, command: Command, account: Account) -> None:
+        self.block_entry.place(command, account)
+
+    def _mmp_set(self, command: Command, account: Account) -> None:
+        self.quoting.protect(command)
+
+    def _mmp_reset(self, command: Command, account: Account) -> None:
+        self.quoting.reset(command)
 
     def _mass_cancel(self, command: Command, account: Account) -> None:
         self.cancelling.mass_cancel(command, account)
@@ -314,17 +489,21 @@ class ReferenceCore:
     def _quote(self, command: Command, account: Account) -> None:
         self.quoting.quote(command, account)
 
-    def _target(self, command: Command, account: Account) -> Order | None:
+    def _target(self, command: Command, account: Account) -> Order | Block | None:
         """Return the live order a cancel or replace names, or None; a quote's orders cannot be named (RPL-003)."""
         if command.type in (CommandType.CANCEL_REF, CommandType.REPLACE_REF):
             return self.state.by_ref.get((account.number, command.lane, command.target))
+        block = self.state.blocks.get(command.target)
+        if block is not None:
+            return block if block.account is account else None
         order = self.state.orders.get(command.target)
         if order is None or order.position.account is not account or order.is_quote:
             return None
         return order
 
     def _time(self, command: Command) -> None:
-        self.cancelling.time(command)
+        self.cancelling.expire(command)
+        self.phases.go_on()
 
     def _session_lost(self, command: Command) -> None:
         self.cancelling.session_lost(command)

@@ -2,7 +2,7 @@
 
 from exchange.records import Side
 from exchange.reference.layout import pack_words
-from exchange.reference.orders import Order
+from exchange.reference.orders import Block, Order
 from exchange.reference.state import State
 
 
@@ -10,23 +10,27 @@ def dump_state(state: State) -> bytes:
     """Return the whole state as little-endian 64-bit words, in the order of the specification."""
     words = [
         state.seq, state.now_ns, state.next_match_id, state.external.balance, len(state.accounts),
-        len(state.instruments), len(state.orders),
+        len(state.instruments), len(state.orders) + len(state.blocks),
     ]  # fmt: skip
     for account in state.accounts:
         words += [account.group, account.margined, account.balance, account.requirement, account.open_orders]
     for instrument in state.instruments:
         mark = -1 if instrument.mark is None else instrument.mark
-        words += [instrument.open, mark, instrument.long_micros, instrument.short_micros]
+        last = -1 if instrument.last is None else instrument.last
+        words += [instrument.phase, instrument.balancing, instrument.next_ns, instrument.resume_ns, mark, last]
+        words += [instrument.long_micros, instrument.short_micros]
     for position in state.positions:
         words += [position.account.number, position.instrument.handle, position.lots, *position.open_lots]
-        words.append(position.requirement)
+        words += [position.requirement, position.certified, position.block_sell]
     for instrument in state.instruments:
         for side in Side:
             for order in instrument.book.orders(side):
                 words += _order_words(order)
+    for block in sorted(state.blocks.values(), key=lambda one: one.sequence):
+        words += _block_words(block)
     for expiry_ns, placed_seq, oid in state.expiries:
         words += [expiry_ns, placed_seq, oid]
-    return pack_words(words + _lane_words(state) + _slot_words(state))
+    return pack_words(words + _lane_words(state) + _protection_words(state) + _slot_words(state))
 
 
 def _order_words(order: Order) -> list[int]:
@@ -36,11 +40,30 @@ def _order_words(order: Order) -> list[int]:
         | order.cancel_on_disconnect << 2
         | order.is_quote << 3
         | (order.expiry_ns > 0) << 4
+        | order.auction_only << 5
+        | order.physical << 7
     )
     return [
         order.oid, order.price, order.leaves, order.shown, order.cum, order.display, flags,
         order.position.account.number, order.ref, order.lane, order.tag,
     ]  # fmt: skip
+
+
+def _block_words(block: Block) -> list[int]:
+    flags = block.cancel_on_disconnect << 2 | (block.expiry_ns > 0) << 4 | block.physical << 7
+    return [
+        block.oid, block.product, block.scope, block.start, block.hours, block.side, block.limit, block.leaves,
+        block.cum, block.least, flags, block.account.number, block.ref, block.lane, block.tag, block.sequence,
+        block.reserve,
+    ]  # fmt: skip
+
+
+def _protection_words(state: State) -> list[int]:
+    words = []
+    for (account, quote_set), one in state.protections.sets.items():
+        words += [account, quote_set, one.fills_max, one.lots_max, one.window_ms, one.fills, one.lots]
+        words += [one.until_ns, one.frozen]
+    return words
 
 
 def _lane_words(state: State) -> list[int]:

@@ -1,7 +1,7 @@
 """Place and replace: validation in the order of the reasons, then execution (docs/spec/orders.md)."""
 
 from exchange.reasons import DoneReason, RejectReason
-from exchange.records import OrderFlag, Side, Stp, Tif
+from exchange.records import CALLS, OrderFlag, Phase, Side, Stp, Tif
 from exchange.reference import risk
 from exchange.reference.accounts import Account, Instrument, Position
 from exchange.reference.layout import Command
@@ -11,7 +11,10 @@ from exchange.reference.state import State
 from exchange.units import ICEBERG_REFRESHES_MAX, LOTS_MAX, MONEY_MAX, POSITION_MAX, PRICE_MAX_TICKS
 
 # The complement of an IntFlag has its known members only; that of an integer has all bits.
-NOT_PLACE_FLAGS = ~int(OrderFlag.POST_ONLY | OrderFlag.REDUCE_ONLY | OrderFlag.COD)
+PLACE_FLAGS = OrderFlag.POST_ONLY | OrderFlag.REDUCE_ONLY | OrderFlag.COD | OrderFlag.PHYSICAL | OrderFlag.STANDBY
+NOT_PLACE_FLAGS = ~int(PLACE_FLAGS)
+CAPACITY_FLAGS = OrderFlag.PHYSICAL | OrderFlag.STANDBY
+NOT_STANDBY_FLAGS = ~int(OrderFlag.STANDBY | OrderFlag.COD)
 NOT_REPLACE_FLAGS = ~int(OrderFlag.KEEP_PRIORITY)
 
 
@@ -55,6 +58,8 @@ class Entry:
             post_only=bool(command.flags & OrderFlag.POST_ONLY),
             reduce_only=bool(command.flags & OrderFlag.REDUCE_ONLY),
             cancel_on_disconnect=bool(command.flags & OrderFlag.COD),
+            physical=bool(command.flags & CAPACITY_FLAGS),
+            auction_only=command.tif == Tif.AU,
         )
 
     def place_refusal(self, command: Command, account: Account, instrument: Instrument | None) -> RejectReason | None:
@@ -63,10 +68,13 @@ class Entry:
             return RejectReason.MALFORMED
         if instrument is None:
             return RejectReason.NO_INSTRUMENT
-        if not instrument.open:
-            return RejectReason.WINDOW_CLOSED
+        reason = place_phase_refusal(instrument, command)
+        if reason is not None:
+            return reason
         if not 0 <= command.price <= PRICE_MAX_TICKS:
             return RejectReason.PX_TICK
+        if instrument.outside_static_band(command.price):
+            return RejectReason.PX_BAND
         if command.lots < 1:
             return RejectReason.QTY_LOT
         if command.lots > LOTS_MAX or is_too_large(instrument, command.price, command.lots, command.lots_2):
@@ -90,7 +98,11 @@ class Entry:
         position = risk.position_of(account, instrument)
         if command.flags & OrderFlag.REDUCE_ONLY and not risk.may_reduce(position, command.side, command.lots):
             return RejectReason.REDUCE_ONLY
-        return self.risk_refusal(position, command.side, command.price, command.lots) or self.limit_refusal(account)
+        return (
+            self.risk_refusal(position, command.side, command.price, command.lots)
+            or capacity_refusal(position, bool(command.flags & CAPACITY_FLAGS), command.lots, 0)
+            or self.limit_refusal(account)
+        )
 
     def risk_refusal(
         self, position: Position, side: int, price: int, lots: int, replaced_lots: int = 0
@@ -135,16 +147,17 @@ class Entry:
 
     def replace_refusal(self, command: Command, target: Order | None) -> RejectReason | None:
         """Return the first reason against a replace, or None (RPL-002)."""
-        if command.stp > Stp.DECREMENT or command.flags & NOT_REPLACE_FLAGS or command.lots_2 or command.amount:
-            return RejectReason.MALFORMED
-        if not 0 <= command.price <= PRICE_MAX_TICKS:
-            return RejectReason.PX_TICK
-        if command.lots < 1:
-            return RejectReason.QTY_LOT
-        if command.lots > LOTS_MAX:
-            return RejectReason.QTY_MAX
+        reason = replace_fields_refusal(command)
+        if reason is not None:
+            return reason
         if target is None:
             return RejectReason.NO_ORDER
+        instrument = target.position.instrument
+        reason = replace_phase_refusal(instrument)
+        if reason is not None:
+            return reason
+        if command.price != target.price and instrument.outside_static_band(command.price):
+            return RejectReason.PX_BAND
         leaves = command.lots - target.cum
         if is_too_large(target.position.instrument, command.price, leaves, target.display):
             return RejectReason.QTY_MAX
@@ -161,21 +174,71 @@ class Entry:
             return RejectReason.REDUCE_ONLY
         if command.flags & OrderFlag.KEEP_PRIORITY:
             return RejectReason.PRIORITY
-        return self.risk_refusal(position, target.side, command.price, leaves, target.leaves)
+        return self.risk_refusal(position, target.side, command.price, leaves, target.leaves) or capacity_refusal(
+            position, target.physical, leaves, target.leaves
+        )
+
+
+def replace_fields_refusal(command: Command) -> RejectReason | None:
+    """Return what can be said against a replace without its target (RPL-002)."""
+    if command.stp > Stp.DECREMENT or command.flags & NOT_REPLACE_FLAGS or command.lots_2 or command.amount:
+        return RejectReason.MALFORMED
+    if not 0 <= command.price <= PRICE_MAX_TICKS:
+        return RejectReason.PX_TICK
+    if command.lots < 1:
+        return RejectReason.QTY_LOT
+    return RejectReason.QTY_MAX if command.lots > LOTS_MAX else None
+
+
+def place_phase_refusal(instrument: Instrument, command: Command) -> RejectReason | None:
+    """NOT_OPEN or WINDOW_CLOSED where the window's phase does not take such an order (MKT-005)."""
+    if command.flags & OrderFlag.STANDBY:
+        return None if instrument.balancing else closed_or_not_open(instrument)
+    if instrument.phase == Phase.CONTINUOUS:
+        return RejectReason.NOT_OPEN if command.tif == Tif.AU else None
+    if instrument.phase in CALLS:
+        at_once = command.tif in (Tif.IOC, Tif.FOK) or command.flags & OrderFlag.POST_ONLY
+        return RejectReason.NOT_OPEN if at_once else None
+    return closed_or_not_open(instrument)
+
+
+def replace_phase_refusal(instrument: Instrument) -> RejectReason | None:
+    """NOT_OPEN or WINDOW_CLOSED where an order of the window may not be changed (MKT-005)."""
+    if instrument.is_continuous or instrument.in_call or instrument.balancing:
+        return None
+    return closed_or_not_open(instrument)
+
+
+def closed_or_not_open(instrument: Instrument) -> RejectReason:
+    """Why a window takes no orders: WINDOW_CLOSED from the gate on."""
+    before = instrument.phase in (Phase.LISTED, Phase.HALTED, Phase.CONTINUOUS, *CALLS)
+    return RejectReason.NOT_OPEN if before else RejectReason.WINDOW_CLOSED
+
+
+def capacity_refusal(position: Position, physical: bool, lots: int, replaced_lots: int) -> RejectReason | None:
+    """NO_CAPACITY where a physical sell is not backed by what is certified and neither sold nor offered (MKT-021)."""
+    lacking = physical and position.committed() + lots - replaced_lots > position.certified
+    return RejectReason.NO_CAPACITY if lacking else None
 
 
 def is_malformed_place(command: Command) -> bool:
     """Whether a field of a place is out of its range or does not go with another."""
     if (
         command.side > Side.SELL
-        or command.tif > Tif.GTD
+        or command.tif > Tif.AU
         or command.stp > Stp.DECREMENT
         or command.flags & NOT_PLACE_FLAGS
     ):
         return True
+    if command.flags & CAPACITY_FLAGS and command.side != Side.SELL:
+        return True
+    if command.flags & OrderFlag.STANDBY and (
+        command.flags & NOT_STANDBY_FLAGS or command.lots_2 or command.tif not in (Tif.GTG, Tif.GTD)
+    ):
+        return True
     if command.lots_2 < 0 or 0 < command.lots < command.lots_2:
         return True
-    if command.tif in (Tif.IOC, Tif.FOK) and (command.lots_2 or command.flags & OrderFlag.POST_ONLY):
+    if command.tif in (Tif.IOC, Tif.FOK, Tif.AU) and (command.lots_2 or command.flags & OrderFlag.POST_ONLY):
         return True
     return command.amount <= 0 if command.tif == Tif.GTD else command.amount != 0
 

@@ -6,6 +6,9 @@ from exchange.reference.layout import EVENT
 from exchange.reference.orders import QUOTE_LANES, Order
 
 
+LOTS_FIELD = 11  # Place of `lots` in an event record.
+
+
 class EventLog:
     """Collects events in order; each carries the offset of its command in the batch."""
 
@@ -39,6 +42,12 @@ class EventLog:
                 price, lots, cum, leaves, amount,
             )
         )  # fmt: skip
+
+    def set_lots(self, event: int, lots: int) -> None:
+        """Change the lots of an event that has been appended."""
+        fields = list(EVENT.unpack(self.records[event]))
+        fields[LOTS_FIELD] = lots
+        self.records[event] = EVENT.pack(*fields)
 
     def emit_order(
         self,
@@ -76,8 +85,9 @@ class EventLog:
         instrument = order.position.instrument
         self.touched_levels.setdefault((instrument.handle, order.side, order.price), instrument)
 
-    def publish_levels(self) -> None:
-        """Publish the touched levels, in order of first touch (MAT-013)."""
+    def publish_levels(self) -> list[Instrument]:
+        """Publish the touched levels, in order of first touch (MAT-013); return their instruments, likewise."""
+        touched = {instrument.handle: instrument for instrument in self.touched_levels.values()}
         for (handle, side, price), instrument in self.touched_levels.items():
             level = instrument.book.level(side, price)
             self.emit(
@@ -89,3 +99,4 @@ class EventLog:
                 cum=len(level.queue) if level else 0,
             )
         self.touched_levels.clear()
+        return list(touched.values())

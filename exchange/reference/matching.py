@@ -2,7 +2,7 @@
 
 from exchange.reasons import DoneReason
 from exchange.records import EventFlag, EventType, Side, Stp, Tif
-from exchange.reference.accounts import Instrument, fee, pay
+from exchange.reference.accounts import Instrument, Position, fee, pay
 from exchange.reference.book import Level, opposite, reaches
 from exchange.reference.orders import Order
 from exchange.reference.state import State
@@ -15,21 +15,35 @@ class Matching:
         self.state = state
 
     def work(self, order: Order, stp: int, tif: int) -> None:
-        """Let an accepted order trade, then rest or end what is left (MAT-004, MAT-005)."""
-        if not self.match(order, stp):
+        """Let an accepted order trade where its window does, then rest or end what is left (MAT-004, MAT-005)."""
+        instrument = order.position.instrument
+        if instrument.is_continuous and not self.match(order, stp):
             return
         if order.leaves == 0:
             self.state.forget(order)
-        elif tif in (Tif.GTG, Tif.GTD):
-            self.state.rest(order)
-        else:
+        elif tif in (Tif.IOC, Tif.FOK):
             self.state.end(order, DoneReason.IOC)
+        else:
+            self.state.rest(order)
+            if instrument.is_continuous:
+                self.wake(order)
+
+    def wake(self, order: Order) -> None:
+        """Tell the blocks that an order has come to rest; what wakes them is set by the core (BLK-011)."""
+
+    def suspend(self, instrument: Instrument) -> None:
+        """Begin a volatility call; the core sets how (MKT-011)."""
 
     def match(self, taker: Order, stp: int) -> bool:
         """Trade until nothing is left or nothing is in reach; False when self-match prevention ended the taker."""
+        instrument = taker.position.instrument
+        reference = instrument.dynamic_reference()
         while taker.leaves > 0:
             maker = self.next_maker(taker)
             if maker is None:
+                break
+            if instrument.outside_dynamic_band(maker.price, reference):
+                self.suspend(instrument)
                 break
             if self.is_own(taker, maker):
                 if not self.prevent(taker, maker, stp):
@@ -50,8 +64,9 @@ class Matching:
     def fillable_lots(self, instrument: Instrument, group: int, side: int, price: int, stp: int) -> int:
         """Return the lots a fill-or-kill order is certain to get (MAT-006)."""
         lots = 0
+        reference = instrument.dynamic_reference()
         for level in instrument.book.levels(opposite(side)):
-            if not reaches(side, price, level.price):
+            if not reaches(side, price, level.price) or instrument.outside_dynamic_band(level.price, reference):
                 break
             own = [order for order in level.queue.values() if order.group == group]
             if own and stp != Stp.CANCEL_RESTING:
@@ -115,48 +130,56 @@ class Matching:
         instrument = taker.position.instrument
         price = self.trade_price(maker, taker)
         lots = min(taker.leaves, maker.shown)
-        if instrument.mark is None:
-            instrument.mark = price
-        self._exchange_positions(maker, taker, price, lots)
-        match_id = self.state.next_match_id
-        self.state.next_match_id += 1
-        self._fill(maker, price, lots, instrument.maker_fee_ppm, match_id, 0)
-        self._fill(taker, price, lots, instrument.taker_fee_ppm, match_id, EventFlag.TAKER)
+        buyer, seller = (taker, maker) if taker.side == Side.BUY else (maker, taker)
+        self.exchange(buyer.position, seller.position, price, lots)
+        match_id = self.state.take_match_id()
+        self.fill(maker, price, lots, instrument.maker_fee_ppm, match_id, 0)
+        self.fill(taker, price, lots, instrument.taker_fee_ppm, match_id, EventFlag.TAKER)
         side = EventFlag.SELL if taker.side == Side.SELL else 0
         self.state.events.emit(
             EventType.TRADE, instrument=instrument.handle, match_id=match_id, price=price, lots=lots, flags=side
         )
-        self._after_fill(maker, lots)
+        self.after_fill(maker, lots)
 
     def trade_price(self, maker: Order, taker: Order) -> int:
         """Return the price of a trade: the resting order's (MAT-002)."""
         return maker.price
 
-    def _exchange_positions(self, maker: Order, taker: Order, price: int, lots: int) -> None:
+    def exchange(self, buyer: Position, seller: Position, price: int, lots: int) -> None:
         """Move lots to the buyer and (P - M) x lots x H to the seller (ACC-003)."""
-        buyer, seller = (taker, maker) if taker.side == Side.BUY else (maker, taker)
-        instrument = taker.position.instrument
-        buyer.position.lots += lots
-        seller.position.lots -= lots
-        move = (price - (instrument.mark or 0)) * lots * instrument.lot_micros
-        pay(buyer.position.account, seller.position.account, move)
+        instrument = buyer.instrument
+        if instrument.mark is None:
+            instrument.mark = price
+        instrument.last = price
+        buyer.lots += lots
+        seller.lots -= lots
+        self.state.touch(buyer)
+        self.state.touch(seller)
+        pay(buyer.account, seller.account, (price - instrument.mark) * lots * instrument.lot_micros)
 
-    def _fill(self, order: Order, price: int, lots: int, fee_ppm: int, match_id: int, flags: int) -> None:
+    def charge(self, position: Position, price: int, lots: int, ppm: int) -> int:
+        """Take the fee of one side of a fill and return it."""
+        amount = self.fee(price * lots * position.instrument.lot_micros, ppm)
+        pay(position.account, self.state.accounts[0], amount)
+        return amount
+
+    def fill(self, order: Order, price: int, lots: int, fee_ppm: int, match_id: int, flags: int) -> None:
+        """Count a fill of an order, charge it and tell it."""
         order.leaves -= lots
         order.cum += lots
-        charge = self.fee(price * lots * order.position.instrument.lot_micros, fee_ppm)
-        pay(order.position.account, self.state.accounts[0], charge)
-        self.state.touch(order.position)
+        amount = self.charge(order.position, price, lots, fee_ppm)
         self.state.events.emit_order(
-            EventType.FILL, order, price=price, lots=lots, leaves=order.leaves, match_id=match_id, amount=charge,
+            EventType.FILL, order, price=price, lots=lots, leaves=order.leaves, match_id=match_id, amount=amount,
             flags=flags,
         )  # fmt: skip
+        if order.is_quote and order.resting:
+            self.state.count_protected_fill(order, lots)
 
     def fee(self, value: int, ppm: int) -> int:
         """Return the fee on a value (FEE-001)."""
         return fee(value, ppm)
 
-    def _after_fill(self, maker: Order, lots: int) -> None:
+    def after_fill(self, maker: Order, lots: int) -> None:
         """Bring book and counters up to date after a fill of the maker."""
         maker.shown -= lots
         self.state.release_open_lots(maker, lots)

@@ -8,7 +8,7 @@ from exchange.reference.layout import SLOT_MASK
 from exchange.units import GENERATION_MAX, SLOT_BITS
 
 if TYPE_CHECKING:
-    from exchange.reference.accounts import Position
+    from exchange.reference.accounts import Account, Position
 
 QUOTE_LANES = 256  # Quote sets count as the lanes from here on.
 
@@ -31,6 +31,8 @@ class Order:
     post_only: bool = False
     reduce_only: bool = False
     cancel_on_disconnect: bool = False
+    physical: bool = False
+    auction_only: bool = False
     cum: int = 0  # Lots filled.
     shown: int = 0
     resting: bool = False
@@ -50,6 +52,56 @@ class Order:
         """Side and origin, as events carry them."""
         side = EventFlag.SELL if self.side == Side.SELL else 0
         return side | (EventFlag.QUOTE if self.is_quote else 0)
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """One block: a side of ``hours`` windows from ``start`` on, in one fabric of its scope (docs/spec/blocks.md)."""
+
+    oid: int
+    account: "Account"
+    product: int
+    scope: int  # A bit a fabric; one bit once it has traded.
+    start: int
+    hours: int
+    side: int
+    limit: int  # Ticks for one lot over all hours.
+    leaves: int
+    least: int  # Lots of its next trade at least.
+    lane: int
+    ref: int
+    reserve: int = 0  # Micro-dollars a lot (BLK-010).
+    tag: int = 0
+    expiry_ns: int = 0
+    placed_seq: int = 0
+    sequence: int = 0  # Its priority among blocks.
+    cancel_on_disconnect: bool = False
+    physical: bool = False
+    cum: int = 0
+    resting: bool = False
+
+    @property
+    def group(self) -> int:
+        """Owner group."""
+        return self.account.group
+
+    @property
+    def sign(self) -> int:
+        """1 for a buy, -1 for a sell: what turns a price into a cost."""
+        return 1 if self.side == Side.BUY else -1
+
+    @property
+    def event_flags(self) -> int:
+        """Side and kind, as events carry them."""
+        return EventFlag.BLOCK | (EventFlag.SELL if self.side == Side.SELL else 0)
+
+    def fabrics(self) -> list[int]:
+        """Return the fabrics of its scope, lowest first."""
+        return [fabric for fabric in range(self.scope.bit_length()) if self.scope >> fabric & 1]
+
+    def windows(self) -> range:
+        """Return its windows."""
+        return range(self.start, self.start + self.hours)
 
 
 class OrderSlots:

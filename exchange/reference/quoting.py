@@ -6,13 +6,13 @@ from exchange.reasons import DoneReason, RejectReason
 from exchange.records import EventFlag, EventType, OrderFlag, Side, Stp, Tif
 from exchange.reference import risk
 from exchange.reference.accounts import Account, Instrument
-from exchange.reference.entry import Entry, is_too_large, keeps_priority
+from exchange.reference.entry import Entry, closed_or_not_open, is_too_large, keeps_priority
 from exchange.reference.lanes import is_beyond_legs, leg_of
 from exchange.reference.layout import Command
 from exchange.reference.matching import Matching
 from exchange.reference.orders import Order
 from exchange.reference.state import State, quote_lane
-from exchange.units import LOTS_MAX, PRICE_MAX_TICKS
+from exchange.units import LOTS_MAX, MMP_WINDOW_MAX_MS, PRICE_MAX_TICKS
 
 NOT_LEG_FLAGS = ~int(OrderFlag.POST_ONLY)
 
@@ -51,19 +51,38 @@ class Quoting:
             if one.lots > 0:
                 self._place(command, account, instrument, one)
 
+    def protect(self, command: Command) -> None:
+        """Set the protection of a quote set (MMP-001)."""
+        limits = command.price, command.lots, command.amount
+        if min(limits) < 0 or command.amount > MMP_WINDOW_MAX_MS:
+            self.state.answers.refuse(command, RejectReason.MALFORMED)
+            return
+        self.state.protections.guard((command.account, command.side), *limits)
+        self.state.answers.ack(command)
+
+    def reset(self, command: Command) -> None:
+        """Let a quote set quote again (MMP-003)."""
+        self.state.protections.reset((command.account, command.side))
+        self.state.answers.ack(command)
+
     def leg_refusal(self, command: Command, instrument: Instrument | None) -> RejectReason | None:
         """Return the first reason against a whole leg, or None (QTE-002)."""
         if is_malformed_leg(command):
             return RejectReason.MALFORMED
         if instrument is None:
             return RejectReason.NO_INSTRUMENT
-        if not instrument.open:
-            return RejectReason.WINDOW_CLOSED
+        reason = quote_phase_refusal(instrument, command)
+        if reason is not None:
+            return reason
         wanted = [one for one in sides_of(command) if one.lots > 0]
         if any(not 0 <= one.price <= PRICE_MAX_TICKS for one in wanted):
             return RejectReason.PX_TICK
+        if any(instrument.outside_static_band(one.price) for one in wanted):
+            return RejectReason.PX_BAND
         if any(one.lots > LOTS_MAX or is_too_large(instrument, one.price, one.lots, 0) for one in wanted):
             return RejectReason.QTY_MAX
+        if wanted and self.state.protections.is_frozen(command.account, command.side):
+            return RejectReason.MMP_FROZEN
         return None
 
     def _keep(self, command: Command, account: Account, instrument: Instrument, one: QuoteSide) -> bool:
@@ -112,6 +131,15 @@ class Quoting:
             return RejectReason.WOULD_TAKE
         position = risk.position_of(account, instrument)
         return self.entry.risk_refusal(position, one.side, one.price, one.lots) or self.entry.limit_refusal(account)
+
+
+def quote_phase_refusal(instrument: Instrument, command: Command) -> RejectReason | None:
+    """NOT_OPEN or WINDOW_CLOSED where the window's phase does not take quotes (MKT-005)."""
+    if instrument.is_continuous:
+        return None
+    if instrument.in_call:
+        return RejectReason.NOT_OPEN if command.flags & OrderFlag.POST_ONLY else None
+    return closed_or_not_open(instrument)
 
 
 def is_malformed_leg(command: Command) -> bool:

@@ -3,12 +3,14 @@
 from sortedcontainers import SortedList
 
 from exchange.reasons import DoneReason
-from exchange.records import EventType
+from exchange.records import EventType, Side
 from exchange.reference import risk
 from exchange.reference.accounts import Account, Instrument, Position
 from exchange.reference.events import EventLog
 from exchange.reference.lanes import Answers
-from exchange.reference.orders import QUOTE_LANES, Order, OrderSlots
+from exchange.reference.orders import QUOTE_LANES, Block, Order, OrderSlots
+from exchange.reference.protection import Protections
+from exchange.reference.shelf import Shelf
 
 
 class State:
@@ -29,9 +31,17 @@ class State:
         self.positions: list[Position] = []  # In order of creation.
         self.slots = OrderSlots(orders_max)
         self.orders: dict[int, Order] = {}  # Alive, by handle.
-        self.by_ref: dict[tuple[int, int, int], Order] = {}  # Alive, by account, lane and ref.
+        self.blocks: dict[int, Block] = {}  # Alive, by handle.
+        self.shelves: dict[int, Shelf] = {}  # By product.
+        self.by_ref: dict[tuple[int, int, int], Order | Block] = {}  # Alive, by account, lane and ref.
         self.quotes: dict[tuple[int, int, int, int], Order] = {}  # Alive, by account, instrument, lane and side.
-        self.expiries = SortedList()  # Of GTD orders alive: (expiry_ns, placed_seq, oid).
+        self.expiries = SortedList()  # Of GTD orders and blocks alive: (expiry_ns, placed_seq, oid).
+        self.fabrics: list[int] = []  # How many each product has, by product number from 1.
+        self.legs: dict[tuple[int, int, int], Instrument] = {}  # By product, window and fabric.
+        self.moments = SortedList()  # Of every instrument that has one to come: (next_ns, handle).
+        self.protections = Protections(self.events)
+        self.entered_calls: dict[int, Instrument] = {}  # By the present command.
+        self.opened_products: dict[int, bool] = {}  # Products with a window that has become CONTINUOUS, likewise.
         self.touched_positions: dict[tuple[int, int], Position] = {}
 
     # Looking things up.
@@ -43,6 +53,11 @@ class State:
     def instrument(self, handle: int) -> Instrument | None:
         """Return a listed instrument, or None."""
         return self.instruments[handle - 1] if 1 <= handle <= len(self.instruments) else None
+
+    def take_match_id(self) -> int:
+        """Return the next match id."""
+        self.next_match_id += 1
+        return self.next_match_id - 1
 
     # The life of an order.
 
@@ -109,6 +124,10 @@ class State:
         self.slots.release(order.oid)
         self.touch(order.position)
 
+    def count_protected_fill(self, order: Order, lots: int) -> None:
+        """Count a fill of a resting quote for its protection (MMP-002)."""
+        self.protections.count(order.position.account.number, order.lane - QUOTE_LANES, lots, self.now_ns)
+
     def release_open_lots(self, order: Order, lots: int) -> None:
         """Lower the counter of open lots, at once (RSK-001)."""
         order.position.open_lots[order.side] -= lots
@@ -129,6 +148,80 @@ class State:
         """Note that a position's requirement has to be evaluated (RSK-004)."""
         self.touched_positions[position.account.number, position.instrument.handle] = position
 
+    # The life of a block.
+
+    def rest_block(self, block: Block) -> None:
+        """Let a block rest: from now on it can be named and woken, and it reserves its margin (BLK-010)."""
+        block.resting = True
+        account = block.account
+        self.blocks[block.oid] = block
+        self.shelf(block.product).add(block)
+        self.by_ref[account.number, block.lane, block.ref] = block
+        if block.expiry_ns:
+            self.expiries.add((block.expiry_ns, block.placed_seq, block.oid))
+        account.blocks[block.oid] = block
+        account.open_orders += 1
+        self.count_block(block, block.leaves)
+
+    def shelf(self, product: int) -> Shelf:
+        """Return the resting blocks of a product."""
+        return self.shelves.setdefault(product, Shelf())
+
+    def count_block(self, block: Block, lots: int) -> None:
+        """Count lots of a resting block that come (or, negative, go)."""
+        block.account.block_lots += lots
+        block.account.requirement += block.reserve * lots
+        if block.side == Side.SELL:
+            for position in self.block_positions(block):
+                position.block_sell += lots
+
+    def block_positions(self, block: Block) -> list[Position]:
+        """Return the positions of a sell block, which has one fabric."""
+        (fabric,) = block.fabrics()
+        legs = (self.legs[block.product, window, fabric] for window in block.windows())
+        return [self.keep_position(risk.position_of(block.account, leg)) for leg in legs]
+
+    def end_block(self, block: Block, reason: DoneReason) -> None:
+        """End a block that is not filled whole."""
+        lots = block.leaves
+        if block.resting:
+            self.count_block(block, -lots)
+        block.leaves = 0
+        self.emit_block(EventType.DONE, block, lots=lots, reason=reason)
+        self.forget_block(block)
+
+    def forget_block(self, block: Block) -> None:
+        """Let an ended block's handle, ref and slot go."""
+        if block.resting:
+            block.resting = False
+            del self.blocks[block.oid]
+            self.shelf(block.product).remove(block)
+            del self.by_ref[block.account.number, block.lane, block.ref]
+            if block.expiry_ns:
+                self.expiries.remove((block.expiry_ns, block.placed_seq, block.oid))
+            del block.account.blocks[block.oid]
+            block.account.open_orders -= 1
+        self.slots.release(block.oid)
+
+    def emit_block(self, event_type: EventType, block: Block, *, lots: int, leaves: int = 0, reason: int = 0) -> None:
+        """Append an ACK, DONE or REPLACED of a block (BLK-003)."""
+        self.events.emit(
+            event_type,
+            flags=block.event_flags,
+            reason=reason,
+            lane=block.lane,
+            account=block.account.number,
+            instrument=self.legs[block.product, block.start, block.fabrics()[0]].handle,
+            oid=block.oid,
+            ref=block.ref,
+            match_id=block.scope,
+            price=block.limit,
+            lots=lots,
+            cum=block.cum,
+            leaves=leaves,
+            amount=block.hours,
+        )
+
     # The frame of a command.
 
     def start_command(self, offset_in_batch: int) -> None:
@@ -136,13 +229,16 @@ class State:
         self.seq += 1
         self.events.command = offset_in_batch
 
-    def finish_command(self) -> None:
-        """Evaluate what the command touched, and publish the touched levels."""
+    def finish_command(self) -> list[Instrument]:
+        """Evaluate what the command touched, and publish the touched levels; return the books that changed."""
         for position in self.touched_positions.values():
             risk.evaluate(position)
         self.touched_positions.clear()
-        self.events.publish_levels()
+        changed = self.events.publish_levels()
         self.answers.finish()
+        entered = [one for one in self.entered_calls.values() if one not in changed]
+        self.entered_calls.clear()
+        return changed + entered
 
 
 def quote_lane(quote_set: int) -> int:
