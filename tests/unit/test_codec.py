@@ -271,7 +271,14 @@ def test_bytes_behind_a_message_are_broken():
 
 
 @pytest.mark.parametrize(
-    "fields", [[*PLACE, 1, 2, 3, 4, 5], [*BLOCK, 1, 2, 3, 4], [23, 1, 2, 3, 4, 5], [22, 300, 1, [[1, 2, 3, 4, 5]] * 20], [20, 1, 0, [PLACE] * 20]]
+    "fields",
+    [
+        [*PLACE, 1, 2, 3, 4, 5],
+        [*BLOCK, 1, 2, 3, 4],
+        [23, 1, 2, 3, 4, 5],
+        [22, 300, 1, [[1, 2, 3, 4, 5]] * 20],
+        [20, 1, 0, [PLACE] * 20],
+    ],
 )
 def test_every_truncation_is_refused_not_misread(fields):
     message = msgpack.packb(fields)
