@@ -25,16 +25,19 @@ cdef enum:                      # The reject reasons the gateway itself gives.
     X_OVERLOAD = 121
     X_STALE_REF = 240
 
-cdef enum:                      # Flags of the wire's place.
-    W_PLACE_FLAGS = 7           # Post-only, reduce-only, cancel-on-disconnect; hidden and market are not offered.
+cdef enum:                      # Flags of the wire's place and block.
+    W_PLACE_FLAGS = 55          # Post-only, reduce-only, cancel-on-disconnect, physical, standby.
+    W_BLOCK_FLAGS = 20          # Cancel-on-disconnect, physical.
     W_KEEP_PRIORITY = 1         # Of a replace.
 
 cdef enum:
     OPERATIONS_MAX = 64         # Of a batch, and legs of a quote.
     VALUE_MAX = 1 << 30         # The core's highest price and quantity.
-    FRAME_BYTES_MAX = 160       # More than any event's frame; docs/protocol.md counts 14 integers at most.
+    FABRIC_BITS = 64            # Of a block's scope.
+    FRAME_BYTES_MAX = 160       # More than any event's frame; docs/protocol.md counts 16 integers at most.
 
 cdef int64_t INTEGER_MAX        # 2^53 - 1: exact in JavaScript too.
+cdef uint64_t EVERY_FABRIC      # A block's scope of all fabrics of its product.
 
 
 cdef struct Reader:
@@ -74,3 +77,6 @@ cdef int put_refusal(Buffer out, uint64_t ref, int reason, int64_t arg, int64_t 
 cdef int put_batch_ack(Buffer out, uint64_t ref, int count) except -1
 cdef int put_private(Buffer out, const Event *event, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1
 cdef int put_row(Buffer out, const int64_t *values, int count) except -1
+cdef int put_notice(Buffer out, const Event *event, int64_t ts_us) except -1
+cdef bint is_private(const Event *event) noexcept
+cdef int64_t how_it_came_about(const Event *event) noexcept

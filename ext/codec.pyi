@@ -9,7 +9,7 @@ def decode_message(message: bytes, account: int, lane: int, wall_us: int = 0) ->
     """
 
 def encode_event(record: Any, ts_us: int, gseq: int, pseq: int) -> bytes:
-    """Return the frame of one ack, reject, fill, done or replaced event record."""
+    """Return the frame of one event record that is for an account: an answer, a private message or a notice."""
 
 class CommandBuffer:
     """Command records of one read; of use from Cython only."""

@@ -12,11 +12,13 @@ from libc.string cimport memset
 
 from ext.frames cimport OP_BINARY
 from ext.types cimport (
-    C_MASS_CANCEL, C_PLACE, C_QUOTE, C_REPLACE, C_REPLACE_REF, E_ACK, E_DONE, E_FILL, E_REJECT, E_REPLACED,
-    F_KEEP_PRIORITY, F_POST_ONLY, GTD, M_INSTRUMENT, M_LANE, M_SIDE, M_TAG, V_DUPLICATE, V_SELL, V_TAKER,
+    C_BLOCK, C_MASS_CANCEL, C_MMP_RESET, C_MMP_SET, C_PLACE, C_QUOTE, C_REPLACE, C_REPLACE_REF, E_ACK, E_ASSIGNED,
+    E_BOUGHT_IN, E_CAPACITY, E_DONE, E_FILL, E_NOTICE, E_REJECT, E_REPLACED, F_KEEP_PRIORITY, F_POST_ONLY, GTD,
+    M_INSTRUMENT, M_LANE, M_SIDE, M_TAG, V_BALANCE, V_BLOCK, V_CALL, V_DUPLICATE, V_SELL, V_TAKER,
 )
 
 INTEGER_MAX = (<int64_t>1 << 53) - 1
+EVERY_FABRIC = <uint64_t>0xFFFFFFFFFFFFFFFF
 
 
 # Reading.
@@ -90,6 +92,28 @@ cdef bint read_array(Reader *source, int64_t *count) noexcept nogil:
     return True
 
 
+cdef bint read_flags(Reader *source, int64_t known, int64_t *flags) noexcept nogil:
+    """Read flags, none of which is unknown."""
+    return read_within(source, 0, known, flags) and not flags[0] & ~known
+
+
+cdef bint read_scope(Reader *source, uint64_t *scope) noexcept nogil:
+    """Read a block's fabrics: nil for all, or a list of 1 to 64 different indices."""
+    cdef int64_t count = 0, index = 0, i
+    if source.at < source.end and source.at[0] == 0xC0:
+        source.at += 1
+        scope[0] = EVERY_FABRIC
+        return True
+    if not read_array(source, &count) or not 1 <= count <= FABRIC_BITS:
+        return False
+    scope[0] = 0
+    for i in range(count):
+        if not read_within(source, 0, FABRIC_BITS - 1, &index) or scope[0] >> index & 1:
+            return False
+        scope[0] |= <uint64_t>1 << index
+    return True
+
+
 cdef inline int32_t core_value(int64_t value) noexcept nogil:
     """A price or quantity for the core; one out of range becomes one that it refuses."""
     if value < 0:
@@ -144,7 +168,7 @@ cdef int decode(const uint8_t *data, Py_ssize_t size, Intake *intake, CommandBuf
     source.end = data + size
     if not read_array(&source, &count) or count < 2 or not read_integer(&source, &type):
         return OTHER
-    if type < C_PLACE or (type > C_QUOTE and type != C_REPLACE_REF):
+    if type < C_PLACE or (type > C_MMP_RESET and type != C_BLOCK and type != C_REPLACE_REF):
         return OTHER
     intake.last_ref = 0
     intake.batch = 0
@@ -186,6 +210,10 @@ cdef int decode_command(Reader *source, int64_t type, int64_t count, Intake *int
         return decode_replace(source, type, count, intake, commands)
     if type == C_MASS_CANCEL:
         return decode_mass_cancel(source, count, intake, commands)
+    if type == C_BLOCK:
+        return decode_block(source, count, intake, commands)
+    if type == C_MMP_SET or type == C_MMP_RESET:
+        return decode_protection(source, type, count, intake, commands)
     return decode_cancel(source, type, count, intake, commands)
 
 
@@ -199,7 +227,7 @@ cdef int decode_place(Reader *source, int64_t count, Intake *intake, CommandBuff
         and read_integer(source, &price)
         and read_integer(source, &lots)
         and read_within(source, 0, 255, &tif)
-        and read_within(source, 0, W_PLACE_FLAGS, &flags)
+        and read_flags(source, W_PLACE_FLAGS, &flags)
         and (count < 9 or read_integer(source, &expire_us))
         and (count < 10 or read_within(source, 0, INTEGER_MAX, &deadline_us))
         and (count < 11 or read_within(source, 0, 255, &stp))
@@ -219,11 +247,77 @@ cdef int decode_place(Reader *source, int64_t count, Intake *intake, CommandBuff
     record.stp = <uint8_t>stp
     record.tag = <uint32_t>tag
     record.lots_2 = core_value(display)
+    refuse_late(record, deadline_us, intake)
+    intake.order_cost += 4
+    return TAKEN
+
+
+cdef void refuse_late(Command *record, int64_t deadline_us, const Intake *intake) noexcept nogil:
+    """Have an order that came after its deadline refused by the core.
+
+    It refuses an order that expired at the beginning of time with DEADLINE, and so consumes and remembers its ref as
+    that of any other refused order.
+    """
     if deadline_us and deadline_us < intake.wall_us:
-        # Too late: the core refuses an order that expired at the beginning of time with DEADLINE, and so consumes
-        # and remembers its ref as that of any other refused order.
         record.tif = GTD
         record.amount = 1
+
+
+cdef int decode_block(Reader *source, int64_t count, Intake *intake, CommandBuffer commands) except? -3:
+    """A block costs as many orders as legs of a quote would: it is looked for in every hour's book."""
+    cdef int64_t product = 0, start = 0, hours = 0, side = 0, total = 0, lots = 0, least = 0, tif = 0, flags = 0
+    cdef int64_t expire_us = 0, deadline_us = 0, stp = 0, tag = 0
+    cdef uint64_t scope = 0
+    cdef bint good = (
+        12 <= count <= 16
+        and read_within(source, 0, 0xFFFFFFFF, &product)
+        and read_scope(source, &scope)
+        and read_integer(source, &start)
+        and read_within(source, 0, 255, &hours)
+        and read_within(source, 0, 255, &side)
+        and read_integer(source, &total)
+        and read_integer(source, &lots)
+        and read_integer(source, &least)
+        and read_within(source, 0, 255, &tif)
+        and read_flags(source, W_BLOCK_FLAGS, &flags)
+        and (count < 13 or read_integer(source, &expire_us))
+        and (count < 14 or read_within(source, 0, INTEGER_MAX, &deadline_us))
+        and (count < 15 or read_within(source, 0, 255, &stp))
+        and (count < 16 or read_within(source, 0, 0xFFFFFFFF, &tag))
+    )
+    if not good:
+        return X_MALFORMED
+    cdef Command *record = commands.add(intake, C_BLOCK)
+    record.instrument = <uint32_t>product
+    record.target = scope
+    record.price_2 = core_value(start)          # No window is as late as what is out of range becomes.
+    record.flags = <unsigned short>(flags | hours << 8)
+    record.side = <uint8_t>side
+    record.price = core_value(total)
+    record.lots = core_value(lots)
+    record.lots_2 = core_value(least)
+    record.tif = <uint8_t>tif
+    record.amount = expire_us * 1000
+    record.stp = <uint8_t>stp
+    record.tag = <uint32_t>tag
+    refuse_late(record, deadline_us, intake)
+    intake.order_cost += max(hours, 4)
+    return TAKEN
+
+
+cdef int decode_protection(Reader *source, int64_t type, int64_t count, Intake *intake, CommandBuffer commands) except? -3:
+    """What guards a quote set: mmp_set and mmp_reset."""
+    cdef int64_t quote_set = 0, window_ms = 0, fills = 0, lots = 0
+    cdef bint good = count == (6 if type == C_MMP_SET else 3) and read_within(source, 0, 255, &quote_set)
+    if good and type == C_MMP_SET:
+        good = read_integer(source, &window_ms) and read_integer(source, &fills) and read_integer(source, &lots)
+    if not good:
+        return X_MALFORMED
+    cdef Command *record = commands.add(intake, <int>type)
+    record.side = <uint8_t>quote_set
+    record.amount = window_ms
+    record.price = core_value(fills)
+    record.lots = core_value(lots)
     intake.order_cost += 4
     return TAKEN
 
@@ -390,15 +484,18 @@ cdef uint8_t *put_integer(uint8_t *to, int64_t value) noexcept nogil:
 
 
 cdef int put_row(Buffer out, const int64_t *values, int count) except -1:
-    """Append one frame whose message is an array of at most 15 integers."""
+    """Append one frame whose message is an array of at most 16 integers."""
     cdef Py_ssize_t start
     cdef uint8_t *to
     cdef int i
     out.reserve(FRAME_BYTES_MAX)
     start = out.begin_frame()
     to = out.data + out.size
-    to[0] = <uint8_t>(0x90 | count)
-    to += 1
+    if count < 16:
+        to[0] = <uint8_t>(0x90 | count)
+        to += 1
+    else:
+        to = put_big_endian(to, 0xDC, count, 2)
     for i in range(count):
         to = put_integer(to, values[i])
     out.size = to - out.data
@@ -427,25 +524,65 @@ cdef int put_answer(Buffer out, const Event *event, uint64_t ref, int64_t ts_us,
 
 
 cdef int put_private(Buffer out, const Event *event, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1:
-    """Append fill, done or replaced."""
+    """Append fill, done, replaced, assigned, bought_in or capacity."""
     cdef int64_t oid = <int64_t>event.oid
     cdef int64_t ref = <int64_t>event.ref
     cdef int64_t side = 1 if event.flags & V_SELL else 0
     cdef int64_t taker = 1 if event.flags & V_TAKER else 0
-    cdef int64_t[15] fill
+    cdef int64_t[16] fill
     cdef int64_t[8] done
     cdef int64_t[9] replaced
     if event.type == E_FILL:
         fill = [
             E_FILL, pseq, oid, ref, <int64_t>event.match_id, event.instrument, side, event.price, event.lots,
-            event.cum, event.leaves, taker, event.amount, ts_us, <int64_t>gseq,
+            event.cum, event.leaves, taker, event.amount, ts_us, <int64_t>gseq, how_it_came_about(event),
         ]
-        return put_row(out, fill, 15)
+        return put_row(out, fill, 16)
     if event.type == E_DONE:
         done = [E_DONE, pseq, oid, ref, event.reason, event.cum, ts_us, <int64_t>gseq]
         return put_row(out, done, 8)
+    if event.type != E_REPLACED:
+        return put_delivery(out, event, ts_us, gseq, pseq)
     replaced = [E_REPLACED, pseq, oid, ref, event.price, event.lots, event.leaves, ts_us, <int64_t>gseq]
     return put_row(out, replaced, 9)
+
+
+cdef int64_t how_it_came_about(const Event *event) noexcept:
+    """The flags of a fill or trade that are told."""
+    return event.flags & (V_CALL | V_BLOCK | V_BALANCE)
+
+
+cdef int put_delivery(Buffer out, const Event *event, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1:
+    """Append what an account hears of a window's delivery: assigned, bought_in or capacity."""
+    cdef int64_t provides = 1 if event.flags & V_SELL else 0
+    cdef int64_t[9] assigned
+    cdef int64_t[7] bought_in
+    cdef int64_t[6] capacity
+    if event.type == E_ASSIGNED:
+        assigned = [
+            E_ASSIGNED, pseq, event.instrument, provides, event.price, event.lots, event.amount, ts_us,
+            <int64_t>gseq,
+        ]
+        return put_row(out, assigned, 9)
+    if event.type == E_BOUGHT_IN:
+        bought_in = [E_BOUGHT_IN, pseq, event.instrument, event.lots, event.leaves, ts_us, <int64_t>gseq]
+        return put_row(out, bought_in, 7)
+    capacity = [E_CAPACITY, pseq, event.instrument, event.lots, ts_us, <int64_t>gseq]
+    return put_row(out, capacity, 6)
+
+
+cdef int put_notice(Buffer out, const Event *event, int64_t ts_us) except -1:
+    """Append a notice: what it is about, and the quote set."""
+    cdef int64_t[4] row = [E_NOTICE, event.reason, event.lane, ts_us]
+    return put_row(out, row, 4)
+
+
+cdef bint is_private(const Event *event) noexcept:
+    """Whether an event is told to all sessions of an account, with its `pseq`."""
+    return (
+        event.type == E_FILL or event.type == E_DONE or event.type == E_REPLACED or event.type == E_ASSIGNED
+        or event.type == E_BOUGHT_IN or event.type == E_CAPACITY
+    )
 
 
 # For tests and tools: the same functions on Python bytes.
@@ -465,7 +602,7 @@ def decode_message(bytes message, uint32_t account, uint8_t lane, int64_t wall_u
 
 
 def encode_event(record, int64_t ts_us, uint64_t gseq, int64_t pseq):
-    """Return the frame of one ack, reject, fill, done or replaced event record."""
+    """Return the frame of one event record that is for an account: an answer, a private message or a notice."""
     cdef Py_buffer view
     cdef Buffer out = Buffer()
     cdef const Event *event
@@ -476,10 +613,12 @@ def encode_event(record, int64_t ts_us, uint64_t gseq, int64_t pseq):
         event = <const Event *>view.buf
         if event.type == E_ACK or event.type == E_REJECT:
             put_answer(out, event, event.ref, ts_us, gseq, pseq)
-        elif event.type == E_FILL or event.type == E_DONE or event.type == E_REPLACED:
+        elif is_private(event):
             put_private(out, event, ts_us, gseq, pseq)
+        elif event.type == E_NOTICE:
+            put_notice(out, event, ts_us)
         else:
-            raise ValueError(f"event type must be 33, 34, 35, 37 or 38, was {event.type}")
+            raise ValueError(f"event type must be 33, 34, 35, 37, 38, 41, 110, 111 or 112, was {event.type}")
     finally:
         PyBuffer_Release(&view)
     return out.take()
