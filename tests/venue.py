@@ -29,6 +29,7 @@ NAME = {number: name for name, number in NUMBER.items()}
 
 # Event types that tell about an order or a price.
 PRICED = (EventType.ACK, EventType.REJECT, EventType.FILL, EventType.DONE, EventType.REPLACED, EventType.TRADE)
+TRADES = (EventType.FILL, EventType.TRADE)
 ABOUT_BLOCKS = (EventType.ACK, EventType.DONE, EventType.REPLACED)
 MARKET_FLAGS = (EventFlag.CALL, EventFlag.BALANCE)
 
@@ -227,7 +228,7 @@ def line(event):
     words += [DoneReason(event["reason"]).name] if kind == EventType.DONE else []
     words += [RejectReason(event["reason"]).name] if kind == EventType.REJECT else []
     about_block = bool(event["flags"] & EventFlag.BLOCK) and kind in ABOUT_BLOCKS
-    if kind in PRICED and (event["price"] or about_block):
+    if kind in PRICED and (event["price"] or about_block or kind in TRADES):
         nobody = kind == EventType.TRADE and any(event["flags"] & flag for flag in MARKET_FLAGS)
         words += [] if nobody else [side_text(event)]
         words.append(f"{event['lots']}@{event['price']}")

@@ -448,8 +448,9 @@ def test_call_halted_and_resumed_without_volatility_call_is_uncrossed_mkt_006(co
         "fill bob #1 o1 call sell 2@102 cum=2 m1",
         "trade call 2@102 m1",
         "done bob #2 o2 AUCTION sell 1@105",
-        "status CONTINUOUS COMMAND next=S-900s",
+        "status CONTINUOUS COMMAND next=S-8400s",
     ]
+    assert venue.time(-8_400) == []  # The end of the opening call is still a moment, and does nothing.
 
 
 def test_halted_call_is_uncrossed_by_the_volatility_call_mkt_006(core):
