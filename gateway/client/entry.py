@@ -135,9 +135,9 @@ class OrderEntry(abc.ABC):
         limit = order.ticks
         if any(way is not None for way in (price, ticks, total, total_ticks)):
             limit = order.new_limit(price=price, ticks=ticks, total=total, total_ticks=total_ticks)
-        total = order.lots if lots is None else lots
+        lots = order.lots if lots is None else lots
         kind, target = (MessageType.REPLACE, order.oid) if order.oid else (MessageType.REPLACE_REF, sent_ref(order))
-        return self._command(kind, target, limit, total, KEEP_PRIORITY * keep_priority)
+        return self._command(kind, target, limit, lots, KEEP_PRIORITY * keep_priority)
 
     def mass_cancel_nowait(
         self,
