@@ -33,5 +33,9 @@ class Market:
         """Set the depth from (price, lots) pairs of each side."""
     def l1_snapshot(self) -> bytes:
         """Return the message that says the best bid and ask now."""
+    def indicative_snapshot(self) -> bytes:
+        """Return the message that says what the call under way would come to now."""
+    def best_prices(self) -> tuple[int, int, int, int]:
+        """Return (bid, lots, ask, lots) of the visible book, 0 and 0 where there is none."""
     def l2_snapshot(self, depth: int) -> bytes:
         """Return an l2_snap message of the best `depth` levels of each side."""

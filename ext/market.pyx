@@ -8,9 +8,11 @@ sequence numbers count those messages.
 from libc.stdlib cimport free, qsort, realloc
 from libc.string cimport memcpy, memmove
 
-from ext.codec cimport T_L1, T_L2_DELTA, T_L2_SNAP, put_integer, put_row
+from ext.encoder cimport T_L1, T_L2_DELTA, T_L2_SNAP, how_it_came_about, put_integer, put_row
 from ext.frames cimport OP_BINARY
-from ext.types cimport E_TRADE, V_SELL
+from ext.types cimport E_INDICATIVE, E_PERISHED, E_STATUS, E_TRADE, V_CALL, V_SELL
+
+cdef int NO_AGGRESSOR = 2
 
 
 cdef uint8_t *put_array(uint8_t *to, Py_ssize_t count) noexcept nogil:
@@ -146,6 +148,8 @@ cdef class Market:
         self.asks = Ladder(-1)
         self.subscribers = [[] for _ in range(CHANNELS)]
         self.trades = Buffer()
+        self.states = Buffer()
+        self.indicated_at = -1
 
     def subscribe(self, int channel, link):
         """Add a subscriber, once."""
@@ -210,11 +214,65 @@ cdef class Market:
         if not self.subscribers[CHANNEL_TRADES]:
             return 0
         self.seq[CHANNEL_TRADES] += 1
-        cdef int64_t[8] row = [
+        cdef int64_t aggressor = 1 if event.flags & V_SELL else 0
+        cdef int64_t[9] row = [
             E_TRADE, self.instrument, <int64_t>self.seq[CHANNEL_TRADES], ts_us, <int64_t>event.match_id, event.price,
-            event.lots, 1 if event.flags & V_SELL else 0,
+            event.lots, NO_AGGRESSOR if event.flags & V_CALL else aggressor, how_it_came_about(event),
         ]
-        return put_row(self.trades, row, 8)
+        return put_row(self.trades, row, 9)
+
+    cdef int apply_state(self, const Event *event, int64_t ts_us) except -1:
+        """A STATUS, PERISHED or INDICATIVE. Of indicatives in a row the last one of a batch is told."""
+        cdef int64_t[7] status
+        cdef int64_t[6] perished
+        cdef bint again = event.type == E_INDICATIVE and self.indicated_at >= 0
+        if event.type == E_INDICATIVE:
+            self.indicative[0] = event.price
+            self.indicative[1] = event.amount
+            self.indicative[2] = 1 if event.flags & V_SELL else 0
+            self.indicative[3] = <int64_t>event.match_id
+        elif event.type == E_STATUS:
+            self.indicative[0] = self.indicative[1] = self.indicative[2] = self.indicative[3] = 0
+        if not self.subscribers[CHANNEL_STATUS]:
+            return 0
+        if again:
+            self.states.size = self.indicated_at
+        else:
+            self.seq[CHANNEL_STATUS] += 1
+        self.indicated_at = self.states.size if event.type == E_INDICATIVE else -1
+        if event.type == E_INDICATIVE:
+            return self.put_indicative(self.states, ts_us)
+        if event.type == E_PERISHED:
+            perished = [
+                E_PERISHED, self.instrument, <int64_t>self.seq[CHANNEL_STATUS], ts_us, event.amount,
+                <int64_t>event.match_id,
+            ]
+            return put_row(self.states, perished, 6)
+        status = [
+            E_STATUS, self.instrument, <int64_t>self.seq[CHANNEL_STATUS], ts_us, event.lots, event.reason,
+            event.amount // 1000,
+        ]
+        return put_row(self.states, status, 7)
+
+    cdef int put_indicative(self, Buffer out, int64_t ts_us) except -1:
+        """Append the indicative frame of `indicative`."""
+        cdef int64_t[8] row = [
+            E_INDICATIVE, self.instrument, <int64_t>self.seq[CHANNEL_STATUS], ts_us, self.indicative[0],
+            self.indicative[1], self.indicative[2], self.indicative[3],
+        ]
+        return put_row(out, row, 8)
+
+    def indicative_snapshot(self):
+        """Return the message that says what the call under way would come to now."""
+        cdef Buffer out = Buffer()
+        self.put_indicative(out, self.ts_us)
+        return out.take()[2:]
+
+    def best_prices(self):
+        """Return (bid, lots, ask, lots) of the visible book, 0 and 0 where there is none."""
+        cdef int64_t best[4]
+        self.read_best(best)
+        return best[0], best[1], best[2], best[3]
 
     cdef bint read_best(self, int64_t *best) noexcept:
         """Look up best bid and ask, 0 and 0 where there is none; True if they are not what `best` held."""

@@ -23,15 +23,21 @@ class Router:
         """Send the account's private stream to an opened link."""
     def detach(self, link: Link) -> None:
         """Send nothing more to a link."""
+    def follow_listings(self, channel: int, link: Link) -> None:
+        """Subscribe a link, once, to a channel of every instrument that will be listed."""
+    def unfollow_listings(self, channel: int, link: Link) -> None:
+        """Subscribe a link to no further instruments."""
     def pseq(self, account: int) -> int:
         """Return the sequence number of the account's last private message."""
     def set_pseq(self, account: int, pseq: int) -> None:
         """Start an account's private sequence where a snapshot left it."""
     def pseqs(self) -> list[int]:
         """Return the last private sequence number of every account, by number."""
-    def route(self, first_seq: int, ts_ns: int, events: Any) -> list[tuple[int, int, int]]:
-        """Queue the messages of a batch's events; return (type, instrument, gseq) of the rare ones."""
+    def route(self, first_seq: int, ts_ns: int, events: Any) -> list[tuple[int, int, int, int, int]]:
+        """Queue a batch's private messages; return (type, instrument, phase, reason, next ns) of the rare events."""
+    def touched_instruments(self) -> list[int]:
+        """Return the handles of the instruments with public news since the last flush."""
     def send_to_all(self, links: list[Link], payload: bytes) -> None:
         """Queue one message for each of the links."""
     def flush(self) -> None:
-        """Write every link that has something queued, once."""
+        """Queue the public news, and write every link that has something queued, once."""

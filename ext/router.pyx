@@ -2,20 +2,21 @@
 """Durable events -> the connections that may hear them.
 
 For one batch: answers go to the session that asked, what happened to an account's orders to all its sessions with the
-account's next `pseq`, and then the public news of each touched instrument to its subscribers. Messages are only
-queued on the links; `flush` writes each link once.
+account's next `pseq`, and then, in `flush`, the public news of each touched instrument to its subscribers. Messages
+are only queued on the links; `flush` writes each link once.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from ext.codec cimport put_answer, put_private
+from ext.encoder cimport is_private, put_answer, put_notice, put_private
 from ext.frames cimport Buffer
 from ext.link cimport Link
-from ext.market cimport CHANNEL_L1, CHANNEL_L2, CHANNEL_TRADES, Market
+from ext.market cimport CHANNEL_L1, CHANNEL_L2, CHANNEL_STATUS, CHANNEL_TRADES, CHANNELS, Market
 from ext.orders cimport D_QUOTE, D_USER
 from ext.types cimport (
-    E_ACK, E_DONE, E_FILL, E_INSTRUMENT, E_LEVEL, E_REJECT, E_REPLACED, E_STATUS, E_TRADE, V_DUPLICATE, V_QUOTE, Event,
+    E_ACK, E_DONE, E_INDICATIVE, E_INSTRUMENT, E_LEVEL, E_NOTICE, E_PERISHED, E_REJECT, E_STATUS, E_TRADE,
+    V_DUPLICATE, V_QUOTE, Event,
 )
 
 
@@ -36,6 +37,7 @@ cdef class Router:
     cdef list markets               # By instrument handle.
     cdef list dirty                 # Links with bytes to write.
     cdef list touched               # Markets with news in this batch.
+    cdef list everything            # By channel: the links that listen to all instruments, those to come included.
     cdef Buffer news
     cdef Link asker                 # Who sent the command whose events are being read, and its ref.
     cdef uint64_t asked_gseq
@@ -49,6 +51,7 @@ cdef class Router:
         self.markets = []
         self.dirty = []
         self.touched = []
+        self.everything = [[] for _ in range(CHANNELS)]
         self.news = Buffer()
 
     # Who listens.
@@ -77,6 +80,16 @@ cdef class Router:
         if link in links:
             links.remove(link)
 
+    def follow_listings(self, int channel, Link link not None):
+        """Subscribe a link, once, to a channel of every instrument that will be listed."""
+        if link not in self.everything[channel]:
+            self.everything[channel].append(link)
+
+    def unfollow_listings(self, int channel, Link link not None):
+        """Subscribe a link to no further instruments."""
+        if link in self.everything[channel]:
+            self.everything[channel].remove(link)
+
     def pseq(self, uint32_t account):
         """Return the sequence number of the account's last private message."""
         return self.account(account).pseq
@@ -92,9 +105,9 @@ cdef class Router:
     # What happens.
 
     def route(self, uint64_t first_seq, int64_t ts_ns, events):
-        """Queue the messages of a batch's events.
+        """Queue the private messages of a batch's events, and gather the public news.
 
-        Returns [(type, instrument, gseq), ...] of STATUS and INSTRUMENT events, whose messages need the catalogue.
+        Returns [(type, instrument, phase, reason, next moment in ns), ...] of STATUS and INSTRUMENT events.
         """
         cdef Py_buffer view
         cdef Py_ssize_t i, count
@@ -113,7 +126,6 @@ cdef class Router:
         finally:
             PyBuffer_Release(&view)
         self.asker = None
-        self.publish_news(ts_ns // 1000)
         return rare
 
     cdef int route_event(self, const Event *event, int64_t ts_us, list rare) except -1:
@@ -121,24 +133,43 @@ cdef class Router:
         if event.type == E_LEVEL:
             market = self.find_market(event.instrument)
             market.apply_level(event)
-            self.touch(market)
+            self.touch(market, ts_us)
         elif event.type == E_ACK or event.type == E_REJECT:
             self.route_answer(event, ts_us)
-        elif event.type == E_FILL or event.type == E_DONE or event.type == E_REPLACED:
+        elif is_private(event):
             if not (event.type == E_DONE and is_of_requote(event)):
                 self.route_private(event, ts_us)
         elif event.type == E_TRADE:
             market = self.find_market(event.instrument)
             market.apply_trade(event, ts_us)
-            self.touch(market)
-        elif event.type == E_STATUS or event.type == E_INSTRUMENT:
-            rare.append((event.type, event.instrument, self.gseq))
+            self.touch(market, ts_us)
+        elif event.type == E_STATUS or event.type == E_INDICATIVE or event.type == E_PERISHED:
+            market = self.find_market(event.instrument)
+            market.apply_state(event, ts_us)
+            self.touch(market, ts_us)
+            if event.type == E_STATUS:
+                rare.append((event.type, event.instrument, event.lots, event.reason, event.amount))
+        elif event.type == E_INSTRUMENT:
+            self.list_market(event.instrument)
+            rare.append((event.type, event.instrument, event.cum, 0, 0))
+        elif event.type == E_NOTICE:
+            self.route_notice(event, ts_us)
         return 0
 
-    cdef int touch(self, Market market) except -1:
+    cdef int touch(self, Market market, int64_t ts_us) except -1:
+        market.ts_us = ts_us
         if not market.is_touched:
             market.is_touched = True
             self.touched.append(market)
+        return 0
+
+    cdef int list_market(self, uint32_t instrument) except -1:
+        """Give a new instrument its subscribers before anything happens in it."""
+        cdef Market market = self.find_market(instrument)
+        cdef int channel
+        for channel in range(CHANNELS):
+            for link in self.everything[channel]:
+                market.subscribe(channel, link)
         return 0
 
     cdef int route_answer(self, const Event *event, int64_t ts_us) except -1:
@@ -179,7 +210,7 @@ cdef class Router:
         return self.mark(link)
 
     cdef int route_private(self, const Event *event, int64_t ts_us) except -1:
-        """A FILL, DONE or REPLACED, to every session of the account."""
+        """What happened to an account's orders or holdings, to every session of the account."""
         cdef Account account = self.account(event.account)
         account.pseq += 1
         for item in account.links:
@@ -187,13 +218,27 @@ cdef class Router:
             self.mark(<Link>item)
         return 0
 
-    cdef int publish_news(self, int64_t ts_us) except -1:
-        """Queue trades, then depth, then best prices of every touched instrument: encoded once, copied to each."""
+    cdef int route_notice(self, const Event *event, int64_t ts_us) except -1:
+        """A NOTICE, to every session of the account."""
+        for item in self.account(event.account).links:
+            put_notice((<Link>item).out, event, ts_us)
+            self.mark(<Link>item)
+        return 0
+
+    def touched_instruments(self):
+        """Return the handles of the instruments with public news since the last flush."""
+        return [(<Market>market).instrument for market in self.touched]
+
+    cdef int publish_news(self) except -1:
+        """Queue what is new of every touched instrument, encoded once and copied to each.
+
+        Trades come first, then depth, then best prices, then the phase: what was traded at the end of a call is told
+        before the phase that follows it.
+        """
         cdef Market market
         for item in self.touched:
             market = <Market>item
             market.is_touched = False
-            market.ts_us = ts_us
             if market.trades.size:
                 self.fan_out(market.subscribers[CHANNEL_TRADES], market.trades)
             if market.subscribers[CHANNEL_L2] and (market.bids.touched_count or market.asks.touched_count):
@@ -203,6 +248,9 @@ cdef class Router:
                 market.seq[CHANNEL_L1] += 1
                 market.put_l1(self.news)
                 self.fan_out(market.subscribers[CHANNEL_L1], self.news)
+            if market.states.size:
+                self.fan_out(market.subscribers[CHANNEL_STATUS], market.states)
+            market.indicated_at = -1
         self.touched.clear()
         return 0
 
@@ -227,7 +275,8 @@ cdef class Router:
         return 0
 
     def flush(self):
-        """Write every link that has something queued, once."""
+        """Queue the public news, and write every link that has something queued, once."""
+        self.publish_news()
         cdef list links = self.dirty
         self.dirty = []
         for item in links:

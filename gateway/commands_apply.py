@@ -7,7 +7,8 @@ from typing import BinaryIO
 import click
 
 from exchange.engine import Engine
-from gateway.jsonlines import CommandReader, LineError, parse_line
+from gateway.jsonlines import CommandReader, parse_line
+from gateway.jsonlines_fields import LineError
 from gateway.jsonlines_out import EventWriter, Line, encode
 
 

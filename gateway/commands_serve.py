@@ -17,10 +17,14 @@ from exchange.replay import replay
 from gateway.commands_keys import load_keys
 from gateway.failures import CONFIGURATION, MISMATCH, MISSING, Failure, as_failure
 from gateway.journal.writer import Journal
-from gateway.jsonlines import CommandReader, LineError, parse_line
+from gateway.jsonlines import CommandReader, parse_line
+from gateway.jsonlines_fields import LineError
 from gateway.sequencer import SUBMIT_BYTES_MAX, Publisher, Sequencer
 
-SETUP_COMMANDS = ("add_product", "add_account", "list_window", "set_rates", "set_mark", "deposit", "withdraw")
+SETUP_COMMANDS = (
+    "set_seed", "add_product", "add_account", "list_window", "roll_windows", "set_rates", "set_mark", "certify",
+    "deposit", "withdraw",
+)  # fmt: skip
 DEFAULTS: dict[str, Any] = {
     "journal": None,
     "host": "127.0.0.1",

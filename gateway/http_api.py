@@ -38,6 +38,7 @@ def routes(server: Served) -> list[web.RouteDef]:
         web.get("/v1/time", api.time),
         web.get("/v1/instruments", api.instruments),
         web.get("/v1/book", api.book),
+        web.get("/v1/strips", api.strips),
     ]
 
 
@@ -72,7 +73,7 @@ class HttpApi:
         return web.json_response(
             {
                 "instruments": [
-                    board.definition(one.handle)
+                    board.row(one.handle)
                     for one in board.catalogue.instruments
                     if product is None or one.product.name == product
                 ]
@@ -94,3 +95,9 @@ class HttpApi:
         depth = min(int(depth_text), publisher.book_depth_max)
         book = publisher.board.book(publisher.router.market(handle), depth)
         return web.json_response(book | {"ts": publisher.last_ts_ns // NS_PER_US})
+
+    async def strips(self, request: web.Request) -> web.Response:
+        """Return the listed strips with their prices: all, or those of one `product` and one `fabric`."""
+        publisher = self._server.publisher
+        rows = publisher.strips.rows(request.query.get("product"), request.query.get("fabric"))
+        return web.json_response({"strips": rows, "ts": publisher.last_ts_ns // NS_PER_US})

@@ -1,30 +1,25 @@
 """JSON lines in: one command a line, by names, to command records. The other direction is gateway/jsonlines_out.py.
 
 The names are pinned in docs/spec/jsonlines.md. A line is refused (LineError) when it is not what is described there;
-what is wrong with a well-formed command is for the engine to answer, so an unknown instrument is handle 0 and an
-unknown account is number NIL.
+what is wrong with a well-formed command is for the engine to answer, so an unknown instrument is handle 0, an unknown
+account or product number NIL, and an unknown fabric of a block one that the product does not have.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from exchange import commands
+from exchange.catalogue import Product
 from exchange.commands import Leg
-from exchange.errors import CatalogueError, SymbolError
-from exchange.records import NIL, OrderFlag, Side, Stp, Tif
-from exchange.units import window_id
+from exchange.errors import CatalogueError
+from exchange.records import NIL
+from exchange.units import FABRICS_MAX
+from gateway.jsonlines_fields import EVERY_FABRIC, FIELDS, INT32_MAX, TERMS, Fields, LineError, read_fields, shown
 
-QUOTE_LEGS_MAX = 64
-REF_MAX = (1 << 53) - 1
-INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 # What `hourglass journal --json` adds to each command, so that its output can be fed back.
 ANNOTATIONS = ("seq", "at_ns")
-REQUIRED = object()
-
-
-class LineError(ValueError):
-    """The line is not a command; the text says what must be and what was."""
+LATER = ("batch", "deadman", "status")
 
 
 class Names(Protocol):
@@ -36,145 +31,11 @@ class Names(Protocol):
     def product_number(self, name: str) -> int:
         """Return the number of a product; CatalogueError when there is none."""
 
+    def product(self, number: int) -> Product:
+        """Return a product by its number, which must exist."""
+
     def handle(self, product: str, fabric: str, window: int) -> int | None:
         """Return the handle of an instrument."""
-
-
-def integer(least: int, most: int) -> Callable[[str, Any], int]:
-    """Return a reader of whole numbers in a range."""
-
-    def read(field: str, value: Any) -> int:
-        if type(value) is not int or not least <= value <= most:
-            raise LineError(f"{field} must be a whole number from {least} to {most}, was {_shown(value)}")
-        return value
-
-    return read
-
-
-def one_of(choices: Mapping[str, int]) -> Callable[[str, Any], int]:
-    """Return a reader of one word out of several."""
-
-    def read(field: str, value: Any) -> int:
-        if not isinstance(value, str) or value not in choices:
-            raise LineError(f"{field} must be one of {', '.join(choices)}, was {_shown(value)}")
-        return choices[value]
-
-    return read
-
-
-def flag_list(choices: Mapping[str, int]) -> Callable[[str, Any], int]:
-    """Return a reader of a list of words, each at most once."""
-
-    def read(field: str, value: Any) -> int:
-        if not isinstance(value, list) or any(word not in choices or value.count(word) > 1 for word in value):
-            raise LineError(f"{field} must be a list of {', '.join(choices)}, was {_shown(value)}")
-        return sum(choices[word] for word in value)
-
-    return read
-
-
-def text(field: str, value: Any) -> str:
-    """Read a name."""
-    if not isinstance(value, str) or not value:
-        raise LineError(f"{field} must be a name, was {_shown(value)}")
-    return value
-
-
-def texts(field: str, value: Any) -> list[str]:
-    """Read a list of names."""
-    if not isinstance(value, list):
-        raise LineError(f"{field} must be a list of names, was {_shown(value)}")
-    return [text(field, name) for name in value]
-
-
-def boolean(field: str, value: Any) -> bool:
-    """Read true or false."""
-    if not isinstance(value, bool):
-        raise LineError(f"{field} must be true or false, was {_shown(value)}")
-    return value
-
-
-def window(field: str, value: Any) -> int:
-    """Read a window: its id, or a UTC hour such as ``2026-11-24T14``."""
-    if isinstance(value, str):
-        try:
-            return window_id(value)
-        except SymbolError as error:
-            raise LineError(str(error)) from error
-    return _uint32(field, value)
-
-
-def legs(field: str, value: Any) -> list[dict[str, Any]]:
-    """Read the legs of a quote."""
-    if not isinstance(value, list) or not 1 <= len(value) <= QUOTE_LEGS_MAX:
-        raise LineError(f"{field} must be a list of 1 to {QUOTE_LEGS_MAX} legs, was {_shown(value)}")
-    return [_fields(f"leg {number}", leg, _LEG) for number, leg in enumerate(value)]
-
-
-_int32 = integer(INT32_MIN, INT32_MAX)
-_uint32 = integer(0, NIL)
-_byte = integer(0, 255)
-_ref = integer(0, REF_MAX)
-_amount = integer(-(1 << 63), (1 << 63) - 1)
-_count = integer(0, NIL)
-_side = one_of({side.name.lower(): side.value for side in Side})
-_tif = one_of({tif.name: tif.value for tif in Tif})
-_stp = one_of({stp.name.lower(): stp.value for stp in Stp})
-_place_flags = flag_list(
-    {flag.name.lower(): flag.value for flag in OrderFlag if flag.name and flag.name != "KEEP_PRIORITY"}
-)
-_replace_flags = flag_list({"keep_priority": OrderFlag.KEEP_PRIORITY.value})
-_quote_flags = flag_list({"post_only": OrderFlag.POST_ONLY.value})
-
-Fields = dict[str, tuple[Callable[[str, Any], Any], Any]]
-
-_CLIENT: Fields = {"account": (text, REQUIRED), "lane": (_byte, 0), "ref": (_ref, REQUIRED)}
-_INSTRUMENT: Fields = {"product": (text, REQUIRED), "fabric": (text, REQUIRED), "start": (window, REQUIRED)}
-_RANGE: Fields = {"product": (text, REQUIRED), "start": (window, REQUIRED), "count": (_count, 1)}
-_LEG: Fields = _INSTRUMENT | {name: (_int32, 0) for name in ("bid_px", "bid_qty", "ask_px", "ask_qty")}
-
-FIELDS: dict[str, Fields] = {
-    "add_product": {
-        "product": (text, REQUIRED), "lot_scu": (_amount, REQUIRED), "tick_micros": (_amount, REQUIRED),
-        "fabrics": (texts, REQUIRED), "maker_fee_ppm": (_amount, 0), "taker_fee_ppm": (_amount, 0),
-        "gate_lead_s": (_amount, 900),
-    },
-    "add_account": {"account": (text, REQUIRED), "group": (text, None), "margined": (boolean, False)},
-    "list_window": _RANGE,
-    "set_rates": _RANGE
-    | {"fabric": (text, None), "long_micros": (_amount, REQUIRED), "short_micros": (_amount, REQUIRED)},
-    "set_mark": _RANGE | {"fabric": (text, None), "px": (_amount, REQUIRED)},
-    "deposit": {"account": (text, REQUIRED), "micros": (_amount, REQUIRED)},
-    "withdraw": {"account": (text, REQUIRED), "micros": (_amount, REQUIRED)},
-    "time": {"ts_ns": (_amount, REQUIRED)},
-    "session_lost": {"account": (text, REQUIRED), "lane": (_byte, 0), "every": (boolean, False)},
-    "place": _CLIENT
-    | _INSTRUMENT
-    | {
-        "side": (_side, REQUIRED), "px": (_int32, REQUIRED), "qty": (_int32, REQUIRED), "tif": (_tif, Tif.GTG.value),
-        "flags": (_place_flags, 0), "display": (_int32, 0), "expire_ts_ns": (_amount, 0), "stp": (_stp, 0),
-        "tag": (_uint32, 0),
-    },
-    "cancel": _CLIENT | {"oid": (_ref, REQUIRED)},
-    "cancel_ref": _CLIENT | {"target_ref": (_ref, REQUIRED)},
-    "replace": _CLIENT
-    | {
-        "oid": (_ref, None), "target_ref": (_ref, None), "px": (_int32, REQUIRED), "qty": (_int32, REQUIRED),
-        "flags": (_replace_flags, 0), "stp": (_stp, 0),
-    },
-    "mass_cancel": _CLIENT
-    | {
-        "product": (text, None), "fabric": (text, None), "start": (window, None), "count": (_count, None),
-        "from": (window, None), "to": (window, None), "side": (_side, None), "lane_filter": (_byte, None),
-        "tag": (_uint32, None),
-    },
-    "quote": _CLIENT
-    | {
-        "set": (_byte, 0), "legs": (legs, REQUIRED), "flags": (_quote_flags, 0), "stp": (_stp, 0), "tag": (_uint32, 0),
-    },
-}  # fmt: skip
-
-LATER = ("block", "batch", "mmp_set", "mmp_reset", "deadman", "status")
 
 
 class CommandReader:
@@ -198,9 +59,9 @@ class CommandReader:
         if kind in LATER:
             raise LineError(f"{kind} is not supported by this version")
         if not isinstance(kind, str) or kind not in FIELDS:
-            raise LineError(f"t must be one of {', '.join(FIELDS)}, was {_shown(kind)}")
+            raise LineError(f"t must be one of {', '.join(FIELDS)}, was {shown(kind)}")
         given = {name: value for name, value in command.items() if name != "t" and name not in ANNOTATIONS}
-        fields = _fields(kind, given, FIELDS[kind])
+        fields = read_fields(kind, given, FIELDS[kind])
         builder: Callable[[CommandReader, dict[str, Any]], bytes] = _BUILDERS[kind]
         return builder(self, fields)
 
@@ -230,7 +91,10 @@ class CommandReader:
     def _replace(self, fields: dict[str, Any]) -> bytes:
         if (fields["oid"] is None) == (fields["target_ref"] is None):
             raise LineError("replace must have one of oid and target_ref")
-        changes = {"price": fields["px"], "lots": fields["qty"], "flags": fields["flags"], "stp": fields["stp"]}
+        if (fields["px"] is None) == (fields["limit_total"] is None):
+            raise LineError("replace must have one of px and limit_total")
+        price = fields["px"] if fields["limit_total"] is None else fields["limit_total"]
+        changes = {"price": price, "lots": fields["qty"], "flags": fields["flags"], "stp": fields["stp"]}
         if fields["oid"] is not None:
             return commands.replace(**self._client(fields), oid=fields["oid"], **changes)
         return commands.replace_ref(**self._client(fields), target_ref=fields["target_ref"], **changes)
@@ -265,6 +129,46 @@ class CommandReader:
             ],
         )
 
+    def _block(self, fields: dict[str, Any]) -> bytes:
+        product = self._product(fields["product"])
+        return commands.block(
+            **self._client(fields), product=product, scope=self._scope(product, fields["fabrics"]),
+            start=min(fields["start"], INT32_MAX), hours=fields["hours"], side=fields["side"],
+            limit=fields["limit_total"], lots=fields["qty"], min_lots=fields["min_qty"], tif=fields["tif"],
+            flags=fields["flags"], stp=fields["stp"], expiry_ns=fields["expire_ts_ns"], tag=fields["tag"],
+        )  # fmt: skip
+
+    def _product(self, name: str) -> int:
+        try:
+            return self._names.product_number(name)
+        except CatalogueError:
+            return NIL
+
+    def _scope(self, product: int, names: list[str] | None) -> int:
+        """Return the bits of fabrics; a name the product does not have becomes a bit beyond its fabrics."""
+        if names is None:
+            return EVERY_FABRIC
+        if len(set(names)) != len(names):
+            raise LineError(f"fabrics must differ, were {shown(names)}")
+        known = () if product == NIL else self._names.product(product).fabrics
+        scope = sum(1 << known.index(name) for name in names if name in known)
+        unknown = [name for name in names if name not in known]
+        if not unknown:
+            return scope
+        scope |= 1 << FABRICS_MAX - 1
+        if len(known) == FABRICS_MAX or scope == EVERY_FABRIC:  # No bit says that it is unknown.
+            raise LineError(f"fabrics must be of {shown(list(known))}, one was {shown(unknown[0])}")
+        return scope
+
+    def _mmp_set(self, fields: dict[str, Any]) -> bytes:
+        return commands.mmp_set(
+            **self._client(fields), quote_set=fields["set"], fills=fields["fills"], lots=fields["lots"],
+            window_ms=fields["window_ms"],
+        )  # fmt: skip
+
+    def _mmp_reset(self, fields: dict[str, Any]) -> bytes:
+        return commands.mmp_reset(**self._client(fields), quote_set=fields["set"])
+
     def _session_lost(self, fields: dict[str, Any]) -> bytes:
         return commands.session_lost(self._account(fields["account"]), fields["lane"], every=fields["every"])
 
@@ -276,11 +180,17 @@ class CommandReader:
 
 
 _BUILDERS: dict[str, Callable[[CommandReader, dict[str, Any]], bytes]] = {
-    "add_product": lambda _, fields: commands.add_product(**fields),
+    "add_product": lambda _, fields: commands.add_product(**_given(fields, TERMS)),
     "add_account": lambda _, fields: commands.add_account(**fields),
     "list_window": lambda _, fields: commands.list_window(**fields),
     "set_rates": lambda _, fields: commands.set_rates(**fields),
     "set_mark": lambda _, fields: commands.set_mark(**fields),
+    "set_seed": lambda _, fields: commands.set_seed(**fields),
+    "roll_windows": lambda _, fields: commands.roll_windows(**fields),
+    "halt": lambda _, fields: commands.halt(**fields),
+    "resume": lambda _, fields: commands.resume(**fields),
+    "certify": lambda _, fields: commands.certify(**fields),
+    "balance": lambda _, fields: commands.balance(**fields),
     "time": lambda _, fields: commands.time(fields["ts_ns"]),
     "deposit": CommandReader._deposit,
     "withdraw": CommandReader._withdraw,
@@ -291,7 +201,15 @@ _BUILDERS: dict[str, Callable[[CommandReader, dict[str, Any]], bytes]] = {
     "replace": CommandReader._replace,
     "mass_cancel": CommandReader._mass_cancel,
     "quote": CommandReader._quote,
+    "block": CommandReader._block,
+    "mmp_set": CommandReader._mmp_set,
+    "mmp_reset": CommandReader._mmp_reset,
 }
+
+
+def _given(fields: dict[str, Any], optional: Fields) -> dict[str, Any]:
+    """Return the fields without the optional ones that were not given."""
+    return {name: value for name, value in fields.items() if value is not None or name not in optional}
 
 
 def parse_line(line: str | bytes) -> dict[str, Any]:
@@ -303,7 +221,7 @@ def parse_line(line: str | bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise LineError(f"the line must be one JSON object: {error}") from error
     if not isinstance(command, dict):
-        raise LineError(f"the line must be one JSON object, was {_shown(command)}")
+        raise LineError(f"the line must be one JSON object, was {shown(command)}")
     return command
 
 
@@ -312,24 +230,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(names) != len(pairs):
         raise LineError("a field must be given once, one was given twice")
     return names
-
-
-def _fields(what: str, given: Any, known: Fields) -> dict[str, Any]:
-    """Return every known field with its value or default."""
-    if not isinstance(given, dict):
-        raise LineError(f"{what} must be an object, was {_shown(given)}")
-    unknown = [name for name in given if name not in known]
-    if unknown:
-        raise LineError(f"{what} has no field {unknown[0]!r}; it has {', '.join(known)}")
-    fields = {}
-    for name, (read, default) in known.items():
-        if name in given:
-            fields[name] = read(name, given[name])
-        elif default is REQUIRED:
-            raise LineError(f"{what} must have {name}")
-        else:
-            fields[name] = default
-    return fields
 
 
 def _window_range(fields: dict[str, Any]) -> tuple[int, int] | None:
@@ -345,8 +245,3 @@ def _window_range(fields: dict[str, Any]) -> tuple[int, int] | None:
     if end > NIL:
         raise LineError(f"start + count must be at most {NIL}, was {end}")
     return fields["start"], end
-
-
-def _shown(value: Any) -> str:
-    shown = json.dumps(value)
-    return shown if len(shown) <= 60 else shown[:57] + "..."

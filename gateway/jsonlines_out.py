@@ -1,13 +1,14 @@
 """JSON lines out: events, and commands read back from a journal, with the names of gateway/jsonlines.py."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgpack
 import numpy as np
 
-from exchange.catalogue.registry import Instrument
+from exchange.catalogue import Instrument, Product
+from exchange.commands import BLOCK_HOURS_SHIFT
 from exchange.reasons import REJECT_TEXT, DoneReason, RejectReason
 from exchange.records import (
     COMMAND,
@@ -18,11 +19,15 @@ from exchange.records import (
     EventFlag,
     EventType,
     MassFlag,
+    NoticeKind,
     OrderFlag,
+    Phase,
+    PhaseReason,
     Side,
     Stp,
     Tif,
 )
+from gateway.jsonlines_fields import EVERY_FABRIC
 
 Line = dict[str, Any]
 
@@ -36,8 +41,9 @@ class Words(Protocol):
     def instrument(self, handle: int) -> Instrument | None:
         """Return the instrument of a handle."""
 
-    def product(self, number: int) -> Any:
-        """Return a product by its number."""
+    @property
+    def products(self) -> Sequence[Product]:
+        """All products: number n is at n - 1."""
 
 
 def encode(line: Line) -> str:
@@ -64,7 +70,8 @@ class EventWriter:
         for row in array.tolist():
             event = dict(zip(EVENT.names or (), row, strict=True))
             kind = EventType(event["type"])
-            line = {"t": kind.name.lower(), "seq": first_seq + event["command"]}
+            name = "phase" if kind is EventType.STATUS else kind.name.lower()
+            line = {"t": name, "seq": first_seq + event["command"]}
             yield line | _EVENT_FIELDS[kind](self, event, spoken)
 
     def _who(self, event: Line, spoken: str | None) -> Line:
@@ -110,14 +117,29 @@ class EventWriter:
         return {"account": name, "oid": event["oid"], "ref": event["ref"]}
 
     def _order(self, event: Line, *numbers: str) -> Line:
+        if event["flags"] & EventFlag.BLOCK:
+            return self._block(event, *numbers)
         line = self._owner(event)
         line |= self._where(event) | self._quoted(event) | {"side": self._side(event), "px": event["price"]}
         return line | {"qty": event["lots"]} | {number: event[number] for number in numbers}
 
+    def _block(self, event: Line, *numbers: str) -> Line:
+        """Return a block: its first window is that of the instrument, its scope the match id, its hours the amount."""
+        line, instrument = self._owner(event), self._words.instrument(event["instrument"])
+        if instrument is not None:
+            product = instrument.product
+            line |= {"product": product.name, "fabrics": fabric_names(product.fabrics, event["match_id"])}
+            line["start"] = instrument.window
+        line |= {"hours": event["amount"], "side": self._side(event), "limit_total": event["price"]}
+        return line | {"qty": event["lots"]} | {number: event[number] for number in numbers}
+
     def _fill(self, event: Line, _: str | None) -> Line:
-        line = self._owner(event) | {"match_id": event["match_id"]} | self._order(event, "leaves", "cum")
-        liquidity = "taker" if event["flags"] & EventFlag.TAKER else "maker"
-        return line | {"liq": liquidity, "fee": event["amount"]}
+        """Return a fill. That of a block is one of a leg, and but for its mark like any other."""
+        flags = event["flags"]
+        of_leg = event | {"flags": flags & ~EventFlag.BLOCK}
+        line = self._owner(event) | {"match_id": event["match_id"]} | self._order(of_leg, "leaves", "cum")
+        line |= {"liq": "taker" if flags & EventFlag.TAKER else "maker", "fee": event["amount"]}
+        return line | ({"block": True} if flags & EventFlag.BLOCK else {})
 
     def _done(self, event: Line, _: str | None) -> Line:
         line = self._order(event, "cum")
@@ -127,8 +149,10 @@ class EventWriter:
         return self._order(event, "cum", "leaves")
 
     def _trade(self, event: Line, _: str | None) -> Line:
-        line = {"match_id": event["match_id"]} | self._where(event)
-        return line | {"px": event["price"], "qty": event["lots"], "aggressor": self._side(event)}
+        line = {"match_id": event["match_id"]} | self._where(event) | {"px": event["price"], "qty": event["lots"]}
+        if not event["flags"] & EventFlag.CALL:
+            line["aggressor"] = self._side(event)
+        return line | {word: True for flag, word in _TRADE_MARKS.items() if event["flags"] & flag}
 
     def _level(self, event: Line, _: str | None) -> Line:
         line = self._where(event) | {"side": self._side(event), "px": event["price"]}
@@ -138,12 +162,41 @@ class EventWriter:
         return self._who(event, spoken) | {"balance": event["amount"]}
 
     def _instrument(self, event: Line, _: str | None) -> Line:
-        return self._where(event) | {"instrument": event["instrument"]}
+        line = self._where(event) | {"instrument": event["instrument"]}
+        return line | ({} if event["cum"] == Phase.CONTINUOUS else {"phase": _word(Phase, event["cum"])})
 
-    def _status(self, event: Line, _: str | None) -> Line:
-        return self._where(event) | {"state": "closed"}
+    def _phase(self, event: Line, _: str | None) -> Line:
+        line = self._where(event) | {"phase": _word(Phase, event["lots"])}
+        if event["reason"] != PhaseReason.SCHEDULE:
+            line["reason"] = _word(PhaseReason, event["reason"])
+        return line | _nonzero({"next_ts_ns": event["amount"]})
+
+    def _indicative(self, event: Line, _: str | None) -> Line:
+        line = self._where(event) | {"px": event["price"], "qty": event["amount"]}
+        return line | {"surplus_side": self._side(event), "surplus": event["match_id"]}
+
+    def _perished(self, event: Line, _: str | None) -> Line:
+        return self._where(event) | {"qty": event["amount"], "certified": event["match_id"]}
+
+    def _assigned(self, event: Line, _: str | None) -> Line:
+        line = self._holder(event) | {"node": event["price"], "qty": event["lots"]}
+        return line | _nonzero({"with": self._words.account_name(event["amount"])})
+
+    def _bought_in(self, event: Line, _: str | None) -> Line:
+        return self._holder(event) | {"qty": event["lots"], "uncovered": event["leaves"]}
+
+    def _capacity(self, event: Line, _: str | None) -> Line:
+        return self._holder(event) | {"qty": event["lots"]}
+
+    def _holder(self, event: Line) -> Line:
+        return {"account": self._words.account_name(event["account"])} | self._where(event)
+
+    def _notice(self, event: Line, _: str | None) -> Line:
+        line = {"account": self._words.account_name(event["account"]), "set": event["lane"]}
+        return line | {"kind": _word(NoticeKind, event["reason"])}
 
 
+_TRADE_MARKS = {EventFlag.BLOCK: "block", EventFlag.CALL: "call", EventFlag.BALANCE: "balance"}
 _EVENT_FIELDS: dict[EventType, Callable[[EventWriter, Line, str | None], Line]] = {
     EventType.ACK: EventWriter._ack,
     EventType.REJECT: EventWriter._reject,
@@ -154,7 +207,13 @@ _EVENT_FIELDS: dict[EventType, Callable[[EventWriter, Line, str | None], Line]] 
     EventType.LEVEL: EventWriter._level,
     EventType.ACCOUNT: EventWriter._account,
     EventType.INSTRUMENT: EventWriter._instrument,
-    EventType.STATUS: EventWriter._status,
+    EventType.STATUS: EventWriter._phase,
+    EventType.INDICATIVE: EventWriter._indicative,
+    EventType.PERISHED: EventWriter._perished,
+    EventType.ASSIGNED: EventWriter._assigned,
+    EventType.BOUGHT_IN: EventWriter._bought_in,
+    EventType.CAPACITY: EventWriter._capacity,
+    EventType.NOTICE: EventWriter._notice,
 }
 
 
@@ -211,7 +270,7 @@ class CommandWriter:
         if flags & MassFlag.INSTRUMENT:
             line |= self._instrument(fields["instrument"])
         if flags & MassFlag.PRODUCT:
-            line["product"] = self._words.product(fields["price_2"]).name
+            line["product"] = self._product_name(fields["price_2"])
         if flags & MassFlag.WINDOWS:
             line |= {"from": fields["target"] & NIL, "to": fields["target"] >> 32}
         if flags & MassFlag.SIDE:
@@ -227,6 +286,36 @@ class CommandWriter:
         leg |= {"ask_px": fields["price_2"], "ask_qty": fields["lots_2"]}
         line = self._client(fields) | {"set": fields["side"], "legs": [leg], "flags": _flags(fields["flags"])}
         return line | _nonzero({"tag": fields["tag"]}) | _stp(fields)
+
+    def _product(self, number: int) -> Product | None:
+        products = self._words.products
+        return products[number - 1] if 1 <= number <= len(products) else None
+
+    def _product_name(self, number: int) -> str:
+        product = self._product(number)
+        return f"#{number}" if product is None else product.name
+
+    def _block(self, fields: Line) -> Line:
+        """Return a block; its hours are the high byte of its flags."""
+        line = self._client(fields) | {"product": self._product_name(fields["instrument"])}
+        if fields["target"] != EVERY_FABRIC:
+            line["fabrics"] = self._fabrics(fields["instrument"], fields["target"])
+        line |= {"start": fields["price_2"], "hours": fields["flags"] >> BLOCK_HOURS_SHIFT}
+        line |= {"side": _word(Side, fields["side"]), "limit_total": fields["price"], "qty": fields["lots"]}
+        line |= {"min_qty": fields["lots_2"], "tif": _word(Tif, fields["tif"]).upper()}
+        line |= {"flags": _flags(fields["flags"] & (1 << BLOCK_HOURS_SHIFT) - 1)}
+        return line | _nonzero({"expire_ts_ns": fields["amount"], "tag": fields["tag"]}) | _stp(fields)
+
+    def _fabrics(self, product_number: int, scope: int) -> list[str]:
+        product = self._product(product_number)
+        return fabric_names(() if product is None else product.fabrics, scope)
+
+    def _mmp_set(self, fields: Line) -> Line:
+        line = self._client(fields) | {"set": fields["side"], "fills": fields["price"], "lots": fields["lots"]}
+        return line | {"window_ms": fields["amount"]}
+
+    def _mmp_reset(self, fields: Line) -> Line:
+        return self._client(fields) | {"set": fields["side"]}
 
     def _time(self, fields: Line) -> Line:
         return {"ts_ns": fields["amount"]}
@@ -246,11 +335,20 @@ _COMMAND_FIELDS: dict[CommandType, tuple[str, Callable[[CommandWriter, Line], Li
     CommandType.REPLACE_REF: ("replace", CommandWriter._replace),
     CommandType.MASS_CANCEL: ("mass_cancel", CommandWriter._mass_cancel),
     CommandType.QUOTE: ("quote", CommandWriter._quote),
+    CommandType.BLOCK: ("block", CommandWriter._block),
+    CommandType.MMP_SET: ("mmp_set", CommandWriter._mmp_set),
+    CommandType.MMP_RESET: ("mmp_reset", CommandWriter._mmp_reset),
     CommandType.TIME: ("time", CommandWriter._time),
     CommandType.DEPOSIT: ("deposit", CommandWriter._money),
     CommandType.WITHDRAW: ("withdraw", CommandWriter._money),
     CommandType.SESSION_LOST: ("session_lost", CommandWriter._session_lost),
 }
+
+
+def fabric_names(fabrics: Sequence[str], scope: int) -> list[str]:
+    """Return the names of a scope's fabrics; a bit beyond those of the product is shown by number."""
+    bits = [bit for bit in range(scope.bit_length()) if scope >> bit & 1]
+    return [fabrics[bit] if bit < len(fabrics) else f"#{bit}" for bit in bits]
 
 
 def _payload(record: bytes) -> Line:

@@ -1,7 +1,8 @@
 """The messages of the wire: their numbers, names and fields, in one table, and how requests are read.
 
 A message is one msgpack array in one binary frame: its type number, then its fields in order. Order messages (16 to
-22, and 28) and everything the market sends are read and written by `ext.codec`; this module does the others.
+24, 26 and 28) are read by `ext.codec`, what happens in the market is written by `ext.encoder` and `ext.market`; this
+module does the others.
 """
 
 import enum
@@ -42,6 +43,9 @@ class MessageType(enum.IntEnum):
     BATCH = 20
     MASS_CANCEL = 21
     QUOTE = 22
+    MMP_SET = 23
+    MMP_RESET = 24
+    BLOCK = 26
     STATUS_QUERY = 27
     REPLACE_REF = 28
     ACK = 33
@@ -50,6 +54,7 @@ class MessageType(enum.IntEnum):
     BATCH_ACK = 36
     DONE = 37
     REPLACED = 38
+    NOTICE = 41
     HELLO = 64
     PONG = 65
     RESP = 66
@@ -61,6 +66,13 @@ class MessageType(enum.IntEnum):
     STATUS = 101
     INSTRUMENT = 103
     HEARTBEAT = 104
+    STRIP = 106
+    INDICATIVE = 107
+    PERISHED = 108
+    ASSIGNED = 110
+    BOUGHT_IN = 111
+    CAPACITY = 112
+    PRODUCT = 113
 
 
 class Channel(enum.IntEnum):
@@ -71,6 +83,7 @@ class Channel(enum.IntEnum):
     TRADES = 3
     STATUS = 4
     INSTRUMENTS = 5
+    STRIPS = 6
 
 
 class CloseCode(enum.IntEnum):
@@ -97,18 +110,6 @@ class CancelOnDisconnect(enum.IntEnum):
     OFF = 0
     LANE = 1
     FLAGGED = 2
-
-
-class InstrumentState(enum.IntEnum):
-    """Phase of an instrument."""
-
-    PRE = 0
-    OPEN = 1
-    AUCTION = 2
-    HALTED = 3
-    CLOSED = 4
-    DELIVERING = 5
-    SETTLED = 6
 
 
 class Message(NamedTuple):
@@ -138,25 +139,39 @@ MESSAGES: tuple[Message, ...] = (
     Message(MessageType.BATCH, "ref mode ops"),
     Message(MessageType.MASS_CANCEL, "ref inst side lane [tag]"),
     Message(MessageType.QUOTE, "ref set legs [flags stp]"),
+    Message(MessageType.MMP_SET, "ref set window_ms fills lots"),
+    Message(MessageType.MMP_RESET, "ref set"),
+    Message(
+        MessageType.BLOCK,
+        "ref product fabrics start hours side limit_total qty min_qty tif flags [expire_ts deadline_ts stp tag]",
+    ),
     Message(MessageType.STATUS_QUERY, "ref target_ref"),
     Message(MessageType.REPLACE_REF, "ref target_ref px qty flags [stp]"),
     Message(MessageType.ACK, "ref code oid ts gseq pseq"),
     Message(MessageType.REJECT, "ref code arg ts gseq"),
-    Message(MessageType.FILL, "pseq oid ref exec_id inst side px qty cum leaves liq fee ts gseq"),
+    Message(MessageType.FILL, "pseq oid ref exec_id inst side px qty cum leaves liq fee ts gseq flags"),
     Message(MessageType.BATCH_ACK, "ref count"),
     Message(MessageType.DONE, "pseq oid ref reason cum ts gseq"),
     Message(MessageType.REPLACED, "pseq oid ref px qty leaves ts gseq"),
+    Message(MessageType.NOTICE, "kind arg ts"),
     Message(MessageType.HELLO, "version epoch nonce ts hb_ms max_frame"),
     Message(MessageType.PONG, "ref ts_echo ts"),
     Message(MessageType.RESP, "ref code arg"),
     Message(MessageType.WELCOME, "ref session account lane last_ref pseq gseq limits perms"),
     Message(MessageType.L1, "inst seq ts bid_px bid_qty ask_px ask_qty"),
-    Message(MessageType.TRADE, "inst seq ts trade_id px qty aggressor"),
+    Message(MessageType.TRADE, "inst seq ts trade_id px qty aggressor flags"),
     Message(MessageType.L2_SNAP, "inst seq ts bids asks"),
     Message(MessageType.L2_DELTA, "inst first seq ts bids asks"),
     Message(MessageType.STATUS, "inst seq ts state reason next_ts"),
     Message(MessageType.INSTRUMENT, "inst symbol tick_micros lot_scu start_ts end_ts last_trade_ts unit region state"),
     Message(MessageType.HEARTBEAT, "ts gseq pseq durable_gseq"),
+    Message(MessageType.STRIP, "product fabric start hours seq ts bid_total bid_lots ask_total ask_lots flags"),
+    Message(MessageType.INDICATIVE, "inst seq ts px qty surplus_side surplus"),
+    Message(MessageType.PERISHED, "inst seq ts qty certified"),
+    Message(MessageType.ASSIGNED, "pseq inst role node qty other ts gseq"),
+    Message(MessageType.BOUGHT_IN, "pseq inst qty uncovered ts gseq"),
+    Message(MessageType.CAPACITY, "pseq inst qty ts gseq"),
+    Message(MessageType.PRODUCT, "number name fabrics zone tick_micros lot_scu"),
 )
 
 

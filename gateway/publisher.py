@@ -13,6 +13,7 @@ from ext.market import Market
 from ext.router import Router
 from gateway.market_data import NS_PER_US, InstrumentBoard
 from gateway.protocol import Channel
+from gateway.strips import StripBoard
 
 
 class Publisher:
@@ -21,12 +22,12 @@ class Publisher:
     def __init__(self, catalogue: Catalogue, *, now_ns: int = 0, book_depth_max: int = 1_000) -> None:
         """`now_ns` is the engine's time when it was recovered from a snapshot."""
         self.router = Router()
-        self.board = InstrumentBoard(catalogue, now_ns)
+        self.board = InstrumentBoard(catalogue)
+        self.strips = StripBoard(self.board, self.router)
         self.book_depth_max = book_depth_max
         self.durable_seq = 0
         self.last_ts_ns = now_ns
         self.batches = 0
-        self._everything: dict[Channel, list[Link]] = {channel: [] for channel in Channel}
 
     # The stream.
 
@@ -36,8 +37,11 @@ class Publisher:
         self.durable_seq = first_seq + commands - 1
         self.last_ts_ns = ts_ns
         self.batches += 1
-        for event_type, handle, _ in rare:
-            self._announce(event_type, handle, ts_ns // NS_PER_US)
+        for event_type, handle, phase, reason, next_ns in rare:
+            self.board.tell(handle, phase, reason, next_ns)
+            self._announce(event_type, handle)
+        if self.strips.is_heard:
+            self.strips.publish(self.router.touched_instruments(), ts_ns // NS_PER_US)
         self.router.flush()
 
     def recover(self, first_seq: int, ts_ns: int, events: bytes | memoryview, commands: int) -> None:
@@ -57,27 +61,29 @@ class Publisher:
         for account, pseq in enumerate(pseqs):
             self.router.set_pseq(account, pseq)
 
-    def _announce(self, event_type: int, handle: int, ts_us: int) -> None:
-        market = self.router.market(handle)
-        if event_type == EventType.INSTRUMENT:
-            for channel, links in self._everything.items():
-                for link in links:
-                    market.subscribe(channel, link)
-        else:
-            self.board.close(handle)
-            market.next_seq(Channel.STATUS)
-            self.router.send_to_all(market.subscribed(Channel.STATUS), self.board.status_message(market, ts_us))
-        self.router.send_to_all(market.subscribed(Channel.INSTRUMENTS), self.board.instrument_message(handle))
+    def load_phase(self, handle: int, phase: int, next_ns: int) -> None:
+        """Set the phase of an instrument, and when it will end, as when starting from a snapshot."""
+        self.board.tell(handle, phase, next_ns=next_ns)
+
+    def _announce(self, event_type: int, handle: int) -> None:
+        """Queue the definition of an instrument that is new, or in a new phase; before it that of a new product."""
+        links = self.router.market(handle).subscribed(Channel.INSTRUMENTS)
+        product = self.board.tell_product(handle) if event_type == EventType.INSTRUMENT else None
+        if product is not None:
+            self.router.send_to_all(links, product)
+        self.router.send_to_all(links, self.board.instrument_message(handle))
 
     # Subscriptions.
 
     def subscribe(self, channel: Channel, link: Link, handles: Iterable[int] | None) -> list[bytes]:
         """Add a subscriber to instruments, or (None) to all and those to come; return the snapshots to begin with."""
         if handles is None:
-            if link not in self._everything[channel]:
-                self._everything[channel].append(link)
+            self.router.follow_listings(channel, link)
             handles = self.board.handles()
-        snapshots = []
+        handles = list(handles)
+        if channel is Channel.STRIPS:
+            self.strips.add_listener(link)
+        snapshots = self.board.product_messages(handles) if channel is Channel.INSTRUMENTS else []
         for handle in handles:
             self.router.market(handle).subscribe(channel, link)
             snapshots += self.snapshot(channel, handle)
@@ -86,21 +92,24 @@ class Publisher:
     def unsubscribe(self, channel: Channel, link: Link, handles: Iterable[int] | None) -> None:
         """Take a subscriber off instruments, or (None) off all."""
         if handles is None:
-            if link in self._everything[channel]:
-                self._everything[channel].remove(link)
+            self.router.unfollow_listings(channel, link)
             handles = self.board.handles()
+        if channel is Channel.STRIPS:
+            self.strips.drop_listener(link)
         for handle in handles:
             self.router.market(handle).unsubscribe(channel, link)
 
     def snapshot(self, channel: Channel, handle: int) -> list[bytes]:
-        """Return the message that says how a channel of a listed instrument stands; none for trades."""
+        """Return the messages that say how a channel of a listed instrument stands; none for trades."""
         market: Market = self.router.market(handle)
         if channel is Channel.L1:
             return [market.l1_snapshot()]
         if channel is Channel.L2:
             return [market.l2_snapshot(self.book_depth_max)]
         if channel is Channel.STATUS:
-            return [self.board.status_message(market, self.last_ts_ns // NS_PER_US)]
+            return self.board.status_messages(market, self.last_ts_ns // NS_PER_US)
         if channel is Channel.INSTRUMENTS:
             return [self.board.instrument_message(handle)]
+        if channel is Channel.STRIPS:
+            return self.strips.snapshot(handle, self.last_ts_ns // NS_PER_US)
         return []

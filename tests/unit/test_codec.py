@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from exchange import commands
 from exchange.reasons import RejectReason as R
 from exchange.records import COMMAND, EVENT, CommandType, EventFlag, EventType, OrderFlag, Tif
-from ext.codec import decode_message, encode_event
+from ext.codec import decode_message
+from ext.encoder import encode_event
 
 ACCOUNT, LANE, NOW_US = 7, 3, 1_800_000_000_000_000
 TAKEN, OTHER, BROKEN = 0, -1, -2
@@ -78,6 +79,45 @@ def test_quote_becomes_one_record_a_leg():
     assert taken(22, 6, 9, legs, 1, 3) == commands.quote(ACCOUNT, 6, expected, lane=LANE)
 
 
+def test_place_may_be_for_a_call_physical_or_standby():
+    assert taken(16, 1, 1, 1, 5, 6, 4, 16) == commands.place(ACCOUNT, 1, 1, 1, 5, 6, tif=Tif.AU, flags=16, lane=LANE)
+    every = [flag for flag in OrderFlag if flag is not OrderFlag.KEEP_PRIORITY]
+    assert taken(16, 1, 1, 1, 5, 6, 0, sum(every)) == commands.place(
+        ACCOUNT, 1, 1, 1, 5, 6, flags=sum(every), lane=LANE
+    )
+
+
+def test_block_with_every_length_of_tail():
+    head = [26, 9, 3, [0, 5, 63], 495_000, 24, 1, 620, 8, 2, 3, 20]
+    tail = [1_900_000_000_000_000, NOW_US + 1, 2, 77]
+    for length in range(5):
+        filled = (tail[:length] + [0] * 4)[:4]
+        assert taken(*head, *tail[:length]) == commands.block(
+            ACCOUNT, 9, 3, 1 | 1 << 5 | 1 << 63, 495_000, 24, 1, 620, 8, min_lots=2, tif=3, flags=20,
+            expiry_ns=filled[0] * 1000, stp=filled[2], tag=filled[3], lane=LANE,
+        )  # fmt: skip
+
+
+def test_block_in_every_fabric():
+    for fabrics in (None, list(range(64))):
+        assert taken(26, 9, 3, fabrics, 14, 3, 0, 620, 8, 0, 0, 0) == commands.block(
+            ACCOUNT, 9, 3, (1 << 64) - 1, 14, 3, 0, 620, 8, lane=LANE
+        )
+
+
+def test_late_block_is_left_to_the_core_to_refuse():
+    late = [26, 1, 1, None, 14, 3, 0, 620, 8, 8, 2, 4, 0, NOW_US - 1]
+    (record,) = np.frombuffer(taken(*late), COMMAND)
+    assert (record["tif"], record["amount"]) == (Tif.GTD, 1)
+
+
+def test_protection_of_a_quote_set():
+    assert taken(23, 4, 9, 500, 3, 100) == commands.mmp_set(
+        ACCOUNT, 4, 9, fills=3, lots=100, window_ms=500, lane=LANE
+    )
+    assert taken(24, 5, 9) == commands.mmp_reset(ACCOUNT, 5, 9, lane=LANE)
+
+
 def test_batch_is_its_operations():
     operations = [[16, 11, 1, 0, 5, 6, 0, 0], [17, 12, 7], [18, 13, 11], [19, 14, 7, 5, 6, 0], [28, 15, 11, 5, 6, 1]]
     assert taken(20, 10, 0, operations) == b"".join(taken(*operation) for operation in operations)
@@ -107,11 +147,16 @@ def test_values_beyond_the_core_become_values_it_refuses_ses_022(value, becomes)
     assert (record["price"], record["lots"], record["lots_2"]) == (becomes,) * 3
     (record,) = np.frombuffer(taken(19, 1, 1, value, value, 0), COMMAND)
     assert (record["price"], record["lots"]) == (becomes,) * 2
+    (record,) = np.frombuffer(taken(26, 1, 1, None, value, 3, 0, value, value, value, 0, 0), COMMAND)
+    assert [record[name] for name in ("price_2", "price", "lots", "lots_2")] == [becomes] * 4
+    (record,) = np.frombuffer(taken(23, 1, 1, value, value, value), COMMAND)
+    assert (record["price"], record["lots"], record["amount"]) == (becomes, becomes, value)
     (record,) = np.frombuffer(taken(22, 1, 0, [[1, value, value, value, value]]), COMMAND)
     assert [record[name] for name in ("price", "lots", "price_2", "lots_2")] == [becomes] * 4
 
 
 PLACE = [16, 1, 1, 0, 5, 6, 0, 0]
+BLOCK = [26, 1, 1, [0], 14, 3, 0, 620, 8, 0, 0, 0]
 NO_INTEGERS = (None, "1", b"1", 1.0, True, [], 1 << 53, -(1 << 53), (1 << 64) - 1)
 
 
@@ -126,7 +171,8 @@ NO_INTEGERS = (None, "1", b"1", 1.0, True, [], 1 << 53, -(1 << 53), (1 << 64) - 
         [16, 1, 1, 256, 5, 6, 0, 0],
         [16, 1, 1, 0, 5, 6, 256, 0],
         [16, 1, 1, 0, 5, 6, 0, 8],  # Hidden.
-        [16, 1, 1, 0, 5, 6, 0, 16],  # Market.
+        [16, 1, 1, 0, 5, 6, 0, 40],  # Hidden, standby.
+        [16, 1, 1, 0, 5, 6, 0, 64],  # Market.
         [*PLACE, 0, -1],
         [*PLACE, 0, 0, 256],
         [*PLACE, 0, 0, 0, 1 << 32],
@@ -149,6 +195,23 @@ NO_INTEGERS = (None, "1", b"1", 1.0, True, [], 1 << 53, -(1 << 53), (1 << 64) - 
         [22, 1, 0, [[1, 1, 1, 1, 1, 1]]],
         [22, 1, 0, [[1, 1, 1, 1, 1]], 2],
         [22, 1, 0, [1, 1, 1, 1, 1]],
+        BLOCK[:11],
+        [*BLOCK, 0, 0, 0, 0, 0],
+        *([*BLOCK[:at], wrong, *BLOCK[at + 1 :]] for at in range(2, 12) for wrong in NO_INTEGERS if at != 3),
+        *([*BLOCK[:3], wrong, *BLOCK[4:]] for wrong in (0, "f1", [], [-1], [64], [0, 0], ["0"], list(range(65)))),
+        *([*BLOCK[:11], wrong] for wrong in (1, 2, 8, 32, 64)),
+        [*BLOCK[:5], 256, *BLOCK[6:]],
+        [*BLOCK, 0, -1],
+        [*BLOCK, 0, 0, 256],
+        [*BLOCK, 0, 0, 0, 1 << 32],
+        [23, 1, 1, 1, 1],
+        [23, 1, 256, 1, 1, 1],
+        [23, 1, 1, 1, 1, 1, 1],
+        [23, 1, 1, None, 1, 1],
+        [24, 1],
+        [24, 1, 256],
+        [24, 1, 1, 1],
+        [20, 1, 0, [[17, 2, 1], BLOCK]],
         [20, 1, 0, []],
         [20, 1, 0, [[17, 2, 1]] * 65],
         [20, 1, 2, [[17, 2, 1]]],
@@ -170,7 +233,7 @@ def test_all_or_nothing_batches_are_not_offered():
     assert refused(20, 1, 1, [[17, 2, 1]]) is R.UNKNOWN_TYPE
 
 
-@pytest.mark.parametrize("fields", [PLACE, [17, 1, 1], [18, 1, 1], [22, 1, 0, [[1, 1, 1, 1, 1]]]])
+@pytest.mark.parametrize("fields", [PLACE, [17, 1, 1], [18, 1, 1], [22, 1, 0, [[1, 1, 1, 1, 1]]], BLOCK, [24, 1, 1]])
 def test_ref_zero_is_stale(fields):
     fields = [fields[0], 0, *fields[2:]]
     assert refused(*fields) is R.STALE_REF
@@ -188,7 +251,7 @@ def test_ref_zero_is_stale(fields):
         b"\xdd\xff\xff\xff\xff",
         b"\xdc",
         msgpack.packb([1, 2, 3]),
-        msgpack.packb([23, 1]),
+        msgpack.packb([25, 1]),
         msgpack.packb([27, 1, 1]),
         msgpack.packb([1 << 40, 1]),
         msgpack.packb(["16", 1]),
@@ -209,7 +272,14 @@ def test_bytes_behind_a_message_are_broken():
 
 
 @pytest.mark.parametrize(
-    "fields", [[*PLACE, 1, 2, 3, 4, 5], [22, 300, 1, [[1, 2, 3, 4, 5]] * 20], [20, 1, 0, [PLACE] * 20]]
+    "fields",
+    [
+        [*PLACE, 1, 2, 3, 4, 5],
+        [*BLOCK, 1, 2, 3, 4],
+        [23, 1, 2, 3, 4, 5],
+        [22, 300, 1, [[1, 2, 3, 4, 5]] * 20],
+        [20, 1, 0, [PLACE] * 20],
+    ],
 )
 def test_every_truncation_is_refused_not_misread(fields):
     message = msgpack.packb(fields)
@@ -224,14 +294,15 @@ integers = st.integers(-(1 << 63), (1 << 64) - 1) | st.integers(-300, 300)
 
 @given(st.lists(integers, min_size=11, max_size=11))
 def test_integers_are_read_as_the_library_writes_them(values):
-    """Each of the 13 fields of a place, against a Python reading of the same rules."""
+    """Each of the 11 fields of a place, against a Python reading of the same rules."""
     inst, side, price, _, tif, flags, expire, deadline, stp, tag, display = values
     inside = (
         all(abs(value) < 1 << 53 for value in values)
         and 0 <= inst < 1 << 32
         and 0 <= tag < 1 << 32
         and all(0 <= value < 256 for value in (side, tif, stp))
-        and 0 <= flags <= 7
+        and flags in range(64)
+        and not flags & 8
         and deadline >= 0
     )
     verdict, _, _, records = decode_message(msgpack.packb([16, 1, *values]), 1, 0, 0)
@@ -253,7 +324,7 @@ def test_any_bytes_give_a_verdict(data):
 
 @given(st.binary(max_size=60))
 def test_any_bytes_behind_an_order_head_give_a_verdict(data):
-    for kind in (*range(16, 23), 28):
+    for kind in (*range(16, 25), 26, 28):
         verdict, _, _, records = decode_message(bytes([0x98, kind, 1]) + data, 1, 0)
         assert verdict in (TAKEN, BROKEN, R.MALFORMED, R.UNKNOWN_TYPE)
         assert bool(records) == (verdict == TAKEN)
@@ -303,9 +374,30 @@ def test_fill_of_either_side():
     taker = event(type=EventType.FILL, flags=EventFlag.SELL | EventFlag.TAKER, **FULL)
     assert message_of(encode_event(taker, **MOMENT)) == [
         35, 12345, (1 << 52) - 1, (1 << 53) - 1, 1 << 45, 4_000_000_000, 1, 1 << 30, 3, 200, 70_000, 1, -5, NOW_US,
-        1 << 40,
+        1 << 40, 0,
     ]  # fmt: skip
     assert message_of(encode_event(event(type=EventType.FILL), **MOMENT))[6:12] == [0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("how", [EventFlag.CALL, EventFlag.BLOCK, EventFlag.BALANCE, EventFlag.BLOCK | EventFlag.TAKER])
+def test_fill_says_how_it_came_about(how):
+    fill = message_of(encode_event(event(type=EventType.FILL, flags=how | EventFlag.SELL | EventFlag.QUOTE), **MOMENT))
+    assert (fill[6], fill[11], fill[15]) == (1, bool(how & EventFlag.TAKER), how & ~EventFlag.TAKER)
+
+
+def test_what_an_account_hears_of_a_delivery():
+    told = event(type=EventType.ASSIGNED, **FULL | {"price": -1, "amount": 9})
+    assert message_of(encode_event(told, **MOMENT)) == [110, 12345, 4_000_000_000, 0, -1, 3, 9, NOW_US, 1 << 40]
+    provider = event(type=EventType.ASSIGNED, flags=EventFlag.SELL, **FULL)
+    assert message_of(encode_event(provider, **MOMENT))[3] == 1
+    bought_in = event(type=EventType.BOUGHT_IN, **FULL)
+    assert message_of(encode_event(bought_in, **MOMENT)) == [
+        111, 12345, 4_000_000_000, 3, 70_000, NOW_US, 1 << 40,
+    ]  # fmt: skip
+    capacity = event(type=EventType.CAPACITY, **FULL)
+    assert message_of(encode_event(capacity, **MOMENT)) == [112, 12345, 4_000_000_000, 3, NOW_US, 1 << 40]
+    notice = event(type=EventType.NOTICE, lane=200, reason=3)
+    assert message_of(encode_event(notice, **MOMENT)) == [41, 3, 200, NOW_US]
 
 
 def test_done_and_replaced():

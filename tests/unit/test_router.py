@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchange import commands
-from exchange.records import EVENT, EventFlag, EventType
+from exchange.records import EVENT, EventFlag, EventType, Phase
 from ext.router import Router
-from gateway.protocol import InstrumentState
 from gateway.publisher import Publisher
 
 
@@ -61,16 +60,17 @@ def test_replayed_events_give_the_publisher_its_state_back():
         for side in ("bids", "asks"):
             before, after = (getattr(one.router.market(handle), side).levels(99) for one in (venue.publisher, again))
             assert after == before
-        assert again.board.state(handle) is venue.publisher.board.state(handle)
+        assert again.board.row(handle) == venue.publisher.board.row(handle)
     assert again.durable_seq == venue.engine.seq
 
 
 def test_publisher_starts_from_a_snapshot():
     venue = Venue()
-    gate_ns = venue.engine.catalogue.instrument(1).product.gate_ns(WINDOW)
-    publisher = Publisher(venue.engine.catalogue, now_ns=gate_ns)
-    assert publisher.board.state(1) is InstrumentState.CLOSED
-    assert Publisher(venue.engine.catalogue, now_ns=gate_ns - 1).board.state(1) is InstrumentState.OPEN
+    publisher = Publisher(venue.engine.catalogue)
+    assert publisher.board.phase(1) is Phase.LISTED
+    publisher.load_phase(1, Phase.CONTINUOUS, 5_000)
+    assert (publisher.board.phase(1), publisher.board.row(1)["next_ts"]) == (Phase.CONTINUOUS, 5)
     publisher.load_depth(1, [(10, 1), (12, 3)], [(20, 5), (15, 1)])
     assert publisher.router.market(1).bids.levels(9) == [(12, 3), (10, 1)]
     assert publisher.router.market(1).asks.levels(9) == [(15, 1), (20, 5)]
+    assert publisher.router.market(1).best_prices() == (12, 3, 15, 1)
