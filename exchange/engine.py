@@ -291,8 +291,10 @@ class Engine:
         excluded = {self.core.group(one) for one in (account, *map(self._account, names))}
         instrument = self.catalogue.instrument(handle)
         assert instrument is not None
-        others = self.catalogue.handles(instrument.product_number, instrument.window, 1, None)
-        sells = standby_sells(self.core, handle, [one for one in others if one != handle], fields["px"], excluded)
+        fabrics = self.catalogue.handles(instrument.product_number, instrument.window, 1, None)
+        # The gate of another fabric may still be to come: what rests there is no standby sell (MKT-003).
+        others = [one for one in fabrics if one != handle and self.core.is_balancing(one)]
+        sells = standby_sells(self.core, handle, others, fields["px"], excluded)
         before = self.core.event_count
         self.core.emit(EventType.ACK, account=account)
         left = buy(self.core, account, fields["lots"], sells, 0)

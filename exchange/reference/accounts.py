@@ -47,6 +47,8 @@ class Instrument:
     resume_ns: int = 0  # When a volatility call ends; 0: there is none.
     balancing: bool = False  # Standby sells may rest.
     last: int | None = None  # Price of the last trade.
+    traded_seq: int = 0  # The command of that trade.
+    reference_before: int | None = None  # Of the dynamic band, as it was before that command.
     mark: int | None = None  # Ticks.
     long_micros: int = 0  # Per lot.
     short_micros: int = 0
@@ -73,9 +75,20 @@ class Instrument:
         """Whether an order at this price is refused (MKT-010)."""
         return is_outside(price, self.mark, self.band_static_bps)
 
-    def dynamic_reference(self) -> int | None:
-        """Return the reference of the dynamic band (MKT-011)."""
+    def dynamic_reference(self, seq: int) -> int | None:
+        """Return the reference of the dynamic band for a command: its own trades do not move it (MKT-011)."""
+        if self.traded_seq == seq:
+            return self.reference_before
         return self.mark if self.last is None else self.last
+
+    def note_trade(self, price: int, seq: int) -> None:
+        """Remember the price of a trade, which gives the mark where there is none (ACC-003)."""
+        if self.traded_seq != seq:
+            self.reference_before = self.dynamic_reference(seq)
+            self.traded_seq = seq
+        if self.mark is None:
+            self.mark = price
+        self.last = price
 
     def outside_dynamic_band(self, price: int, reference: int | None) -> bool:
         """Whether a trade at this price is not to be executed (MKT-011)."""

@@ -142,9 +142,10 @@ class BlockEntry:
         is_free = not account.margined and not any(leg.long_micros or leg.short_micros for leg in legs)
         if not is_free and block.reserve * lots > account.free + freed:
             return RejectReason.MARGIN
-        if account.block_lots + lots - replaced_lots > POSITION_MAX:
+        positions = [risk.position_of(account, leg) for leg in legs]
+        held = max(abs(one.lots) + sum(one.open_lots) for one in positions)
+        if held + account.block_lots + lots - replaced_lots > POSITION_MAX:
             return RejectReason.POSITION_LIMIT
-        positions = (risk.position_of(account, leg) for leg in legs)
         if block.physical and any(one.committed() + lots - replaced_lots > one.certified for one in positions):
             return RejectReason.NO_CAPACITY
         return None

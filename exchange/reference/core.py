@@ -314,6 +314,8 @@ class ReferenceCore:
     def take(self, oid: int, lots: int, account: int, fee_ppm: int) -> int:
         """Buy of a resting sell for an account, at most what it shows; return the lots (MKT-021, MKT-032)."""
         maker = self.state.orders[oid]
+        if maker.reduce_only and not self.matching.clip_reduce_only(maker):
+            return 0
         instrument = maker.position.instrument
         taker = self.state.keep_position(risk.position_of(self._known(account), instrument))
         lots = min(lots, maker.shown)

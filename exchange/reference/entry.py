@@ -110,7 +110,8 @@ class Entry:
         """MARGIN or POSITION_LIMIT, or None. ``replaced_lots`` are the old leaves of a replaced order."""
         if not risk.affordable(position, side, price, lots, replaced_lots):
             return RejectReason.MARGIN
-        if abs(position.lots) + sum(position.open_lots) + lots - replaced_lots > POSITION_MAX:
+        open_lots = sum(position.open_lots) + position.account.block_lots
+        if abs(position.lots) + open_lots + lots - replaced_lots > POSITION_MAX:
             return RejectReason.POSITION_LIMIT
         return None
 

@@ -22,9 +22,9 @@ def is_eligible(block: Block, order: Order) -> bool:
     return order.group != block.group and not order.reduce_only
 
 
-def rungs(block: Block, leg: Instrument) -> Iterator[Rung]:
-    """Yield cost and lots of what a block may take in one leg, cheapest first."""
-    reference = leg.dynamic_reference()
+def rungs(block: Block, leg: Instrument, seq: int) -> Iterator[Rung]:
+    """Yield cost and lots of what a block may take in one leg, cheapest first; ``seq`` is that of the command."""
+    reference = leg.dynamic_reference(seq)
     for level in leg.book.levels(opposite(block.side)):
         if leg.outside_dynamic_band(level.price, reference):
             return

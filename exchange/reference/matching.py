@@ -37,7 +37,7 @@ class Matching:
     def match(self, taker: Order, stp: int) -> bool:
         """Trade until nothing is left or nothing is in reach; False when self-match prevention ended the taker."""
         instrument = taker.position.instrument
-        reference = instrument.dynamic_reference()
+        reference = instrument.dynamic_reference(self.state.seq)
         while taker.leaves > 0:
             maker = self.next_maker(taker)
             if maker is None:
@@ -64,7 +64,7 @@ class Matching:
     def fillable_lots(self, instrument: Instrument, group: int, side: int, price: int, stp: int) -> int:
         """Return the lots a fill-or-kill order is certain to get (MAT-006)."""
         lots = 0
-        reference = instrument.dynamic_reference()
+        reference = instrument.dynamic_reference(self.state.seq)
         for level in instrument.book.levels(opposite(side)):
             if not reaches(side, price, level.price) or instrument.outside_dynamic_band(level.price, reference):
                 break
@@ -148,9 +148,8 @@ class Matching:
     def exchange(self, buyer: Position, seller: Position, price: int, lots: int) -> None:
         """Move lots to the buyer and (P - M) x lots x H to the seller (ACC-003)."""
         instrument = buyer.instrument
-        if instrument.mark is None:
-            instrument.mark = price
-        instrument.last = price
+        instrument.note_trade(price, self.state.seq)
+        assert instrument.mark is not None
         buyer.lots += lots
         seller.lots -= lots
         self.state.touch(buyer)

@@ -103,9 +103,8 @@ class Phases:
         self._tell(instrument, reason)
 
     def _continue(self, instrument: Instrument, reason: PhaseReason) -> None:
-        """Uncross if a call ends, and trade continuously (AUC-007)."""
-        if instrument.in_call:
-            self.uncross.run(instrument)
+        """Uncross what a call, or a halt during one, has left, and trade continuously (AUC-007)."""
+        self.uncross.run(instrument)
         instrument.resume_ns = 0
         self._enter(instrument, Phase.CONTINUOUS, reason)
         self.state.opened_products[instrument.product] = True

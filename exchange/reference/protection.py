@@ -59,8 +59,8 @@ class Protections:
         return protection is not None and protection.frozen
 
     def guard(self, key: Key, fills_max: int, lots_max: int, window_ms: int) -> None:
-        """Set the limits of a set; what was counted is forgotten."""
-        self.sets[key] = Protection(fills_max, lots_max, window_ms)
+        """Set the limits of a set; what was counted is forgotten, but a frozen set stays frozen (MMP-003)."""
+        self.sets[key] = Protection(fills_max, lots_max, window_ms, frozen=self.is_frozen(*key))
 
     def reset(self, key: Key) -> None:
         """Let a set quote again."""

@@ -80,7 +80,7 @@ class BlockTrading:
 
     def ladder(self, block: Block, legs: list[Instrument]) -> list[list[Rung]]:
         """Return the rungs of every leg."""
-        return [list(rungs(block, leg)) for leg in legs]
+        return [list(rungs(block, leg, self.state.seq)) for leg in legs]
 
     # Trading.
 

@@ -11,7 +11,7 @@ from exchange.commands import Leg
 from exchange.engine import Engine
 from exchange.errors import InvariantViolation, RecordError
 from exchange.records import CommandType, EventType
-from exchange.units import NS_PER_SECOND, PRICE_MAX_TICKS
+from exchange.units import HOUR_NS, NS_PER_SECOND, PRICE_MAX_TICKS
 
 
 def test_each_record_takes_a_sequence_number_eng_001(venue):
@@ -92,7 +92,7 @@ def test_core_checks_lengths_before_it_applies_anything_eng_003(core):
     assert (fresh.seq, fresh.now_ns) == (0, 1)
 
 
-@pytest.mark.parametrize("command_type", [0, 15, 20, 23, 27, 29, 199, 204, 219, 225, 65_535])
+@pytest.mark.parametrize("command_type", [0, 15, 20, 25, 27, 29, 199, 204, 219, 231, 65_535])
 def test_unknown_type_is_refused_and_consumes_no_ref_eng_004(venue, command_type):
     (event,) = venue.run(commands.record(command_type, account=1, ref=1, instrument=1, price=1, lots=1))
     assert (event["type"], event["reason"]) == (EventType.REJECT, 101)
@@ -202,7 +202,9 @@ def test_refused_administration_changes_nothing_adm_001(venue, command_type, fie
 def test_listing_in_the_past_is_closed_adm_001(venue):
     gate = (WINDOW + 9) * 3_600 - 900
     venue.do(commands.time(gate * NS_PER_SECOND - 1))
-    assert venue.do(commands.list_window("P", WINDOW + 9)) == ["ack lots=1", f"instrument i3 amount={WINDOW + 9}"]
+    assert venue.do(commands.list_window("P", WINDOW + 9)) == [
+        "ack lots=1", f"instrument i3 CONTINUOUS window={WINDOW + 9}"
+    ]  # fmt: skip
     venue.do(commands.time((gate + 3_600) * NS_PER_SECOND))
     assert venue.do(commands.list_window("P", WINDOW + 10)) == ["reject WINDOW_CLOSED"]
 
@@ -268,11 +270,11 @@ def test_dump_of_a_small_state_is_exact(core):
         *(3, 0, 0, 0, 0),
         *(4, 0, 0, 0, 0),
         *(1, 0, 0, 0, 1),
-        *(1, 100, 3, 4),
-        *(1, -1, 0, 0),
-        *(1, 1, -2, 0, 3, 20),
-        *(2, 1, 2, 3, 0, 15),
-        *(5, 2, 0, 6, 0, 0),
+        *(1, 0, GATE_NS, 0, 100, 100, 3, 4),
+        *(1, 0, GATE_NS + HOUR_NS, 0, -1, -1, 0, 0),
+        *(1, 1, -2, 0, 3, 20, 0, 0),
+        *(2, 1, 2, 3, 0, 15, 0, 0),
+        *(5, 2, 0, 6, 0, 0, 0, 0),
         *(2 * first + 1, 90, 3, 3, 0, 0, 16, 2, 2, 0, 0),
         *(first, 100, 3, 2, 2, 2, 4, 1, 1, 7, 9),
         *(first + 2, 99, 6, 6, 0, 0, 8, 5, 0, 259, 8),
@@ -297,16 +299,17 @@ def test_dump_lists_the_free_slots_from_the_next_to_be_taken(venue):
 
 def test_dump_remembers_the_leg_a_quote_came_to(venue):
     venue.do(commands.quote(1, 5, [Leg(1, 9, 0, 9, 0)] * 3))
-    lane = words_of(venue)[7 + 6 * 5 + 2 * 4 :]
+    lane = words_of(venue)[7 + 6 * 5 + 2 * 8 :]
     assert lane == [1, 0, 5, 2, 1, 5, 33, 0, 0, 0]
 
 
 def test_state_hash_is_that_of_catalogue_and_dump(venue):
     venue.buy("ann", 5, 100)
-    expected = hashlib.sha256(venue.engine.catalogue.canonical() + venue.core.dump()).hexdigest()
-    assert venue.engine.state_hash() == expected
+    parts = venue.engine.catalogue.canonical() + venue.engine.nodes.canonical() + venue.core.dump()
+    assert venue.engine.state_hash() == hashlib.sha256(parts).hexdigest()
+    assert venue.engine.nodes.canonical() == b""
     assert venue.engine.catalogue.canonical() == (
-        b"product P 1 1 0 0 900 f\ninstrument 1 0 1000\ninstrument 1 0 1001\n"
+        b"product P 1 1 0 0 900 f;  0 0 0 0 0 4500 120 0 0 5000 0\ninstrument 1 0 1000\ninstrument 1 0 1001\n"
         b"group ann\ngroup bob\ngroup cat\ngroup dan\n"
         b"account ann 1\naccount bob 2\naccount cat 3\naccount dan 4\naccount ann2 1\n"
     )

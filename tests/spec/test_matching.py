@@ -232,7 +232,7 @@ def test_gate_ends_orders_bids_then_asks_best_to_worst_mat_011(venue):
         "done ann #3 o2 GATE buy 3@99",
         "done ann #2 o1 GATE sell 2@110",
         "done ann #1 o0 GATE sell 1@111",
-        "status",
+        "status GATED next=S+0s",
     ]
     assert venue.do(commands.time(GATE_NS)) == []
 
@@ -244,9 +244,10 @@ def test_gates_close_by_time_after_expiries_mat_011(venue):
     assert venue.do(commands.time(GATE_NS + HOUR_NS)) == [
         "done cat #1 o2 EXPIRED buy 1@100",
         "done bob #1 o1 GATE buy 1@100",
-        "status",
+        "status GATED next=S+0s",
+        "status DELIVERING next=S+4500s",
         "done ann i2 #1 o0 GATE buy 1@100",
-        "status i2",
+        "status i2 GATED next=S+3600s",
     ]
 
 

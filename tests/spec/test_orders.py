@@ -87,14 +87,25 @@ def test_refs_use_all_64_bits_ord_002(venue):
 
 BAD_PLACES = [  # Worst first: each has every later fault too where the fields allow it.
     ({"side": 2, "instrument": 99}, "MALFORMED"),
-    ({"tif": 4}, "MALFORMED"),
+    ({"tif": 5}, "MALFORMED"),
     ({"stp": 4}, "MALFORMED"),
     ({"flags": 8}, "MALFORMED"),
-    ({"flags": 16}, "MALFORMED"),
+    ({"flags": 64}, "MALFORMED"),
+    ({"flags": 16}, "MALFORMED"),  # Physical and standby are of sells.
+    ({"flags": 32}, "MALFORMED"),
+    ({"side": 1, "flags": 32, "display": 5}, "MALFORMED"),
+    ({"side": 1, "flags": 32, "tif": 1}, "MALFORMED"),
+    ({"side": 1, "flags": 32, "tif": 4}, "MALFORMED"),
+    ({"side": 1, "flags": 33}, "MALFORMED"),
+    ({"side": 1, "flags": 34}, "MALFORMED"),
+    ({"side": 1, "flags": 48}, "MALFORMED"),
     ({"display": -1}, "MALFORMED"),
     ({"display": 6}, "MALFORMED"),
     ({"tif": 1, "display": 5}, "MALFORMED"),
     ({"tif": 2, "display": 5}, "MALFORMED"),
+    ({"tif": 4, "display": 5}, "MALFORMED"),
+    ({"tif": 4, "flags": 1}, "MALFORMED"),
+    ({"tif": 4, "expiry_ns": NOW_NS + 1}, "MALFORMED"),
     ({"tif": 1, "flags": 1}, "MALFORMED"),
     ({"tif": 2, "flags": 1}, "MALFORMED"),
     ({"tif": 3}, "MALFORMED"),
@@ -102,6 +113,8 @@ BAD_PLACES = [  # Worst first: each has every later fault too where the fields a
     ({"expiry_ns": NOW_NS + 1}, "MALFORMED"),
     ({"instrument": 0, "price": -1, "lots": 0}, "NO_INSTRUMENT"),
     ({"instrument": 3, "price": -1, "lots": 0}, "NO_INSTRUMENT"),
+    ({"tif": 4, "price": -1, "lots": 0}, "NOT_OPEN"),
+    ({"side": 1, "flags": 36, "price": -1, "lots": 0}, "NOT_OPEN"),
     ({"price": -1, "lots": 0}, "PX_TICK"),
     ({"price": PRICE_MAX_TICKS + 1, "lots": 0}, "PX_TICK"),
     ({"lots": 0}, "QTY_LOT"),
@@ -112,6 +125,8 @@ BAD_PLACES = [  # Worst first: each has every later fault too where the fields a
     ({"tif": 2, "lots": 6, "price": 101, "flags": 2}, "FOK_UNFILLED"),
     ({"tif": 3, "expiry_ns": NOW_NS, "flags": 2}, "DEADLINE"),
     ({"flags": 2}, "REDUCE_ONLY"),
+    ({"side": 1, "flags": 18}, "REDUCE_ONLY"),
+    ({"side": 1, "flags": 16}, "NO_CAPACITY"),
 ]
 
 

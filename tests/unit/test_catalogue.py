@@ -113,8 +113,8 @@ def test_accounts_and_groups_by_name_and_number(catalogue):
 def test_canonical_bytes_name_everything_in_order(catalogue):
     catalogue.add_account("ann", "desk")
     assert catalogue.canonical().decode() == (
-        "product H100-SXM.IB400.cuda12.T1 8 1000 0 0 900 use1-f01 use1-f03\n"
-        "product L40S 1 500 0 0 0 eu\n"
+        "product H100-SXM.IB400.cuda12.T1 8 1000 0 0 900 use1-f01 use1-f03;  0 0 0 0 0 4500 120 0 0 5000 0\n"
+        "product L40S 1 500 0 0 0 eu;  0 0 0 0 0 4500 120 0 0 5000 0\n"
         "instrument 2 0 100\n"
         "instrument 1 0 498757\ninstrument 1 1 498757\ninstrument 1 0 498758\ninstrument 1 1 498758\n"
         "group desk\naccount ann 1\n"

@@ -59,7 +59,7 @@ def test_apply_runs_a_batch_and_counts_its_events(core):
 
 
 def test_apply_leaves_payloads_to_the_engine(core):
-    with pytest.raises(ValueError, match="records with a payload must go through the engine"):
+    with pytest.raises(ValueError, match="records with a payload, and gates with holders, must go through the engine"):
         core().apply(commands.add_account("ann"), 1)
 
 
@@ -80,7 +80,18 @@ def test_time_does_not_go_back_eng_002(core):
         lambda core: core.set_mark(1, 5),
         lambda core: core.set_rates(1, 5, 5),
         lambda core: core.add_account(2, 1, False),
-        lambda core: core.add_instrument(2, 1, 1, 1, 0, 0, 5),
+        lambda core: core.add_product(2, 1),
+        lambda core: core.add_product(1, 65),
+        lambda core: core.phase(1),
+        lambda core: core.mark(1),
+        lambda core: core.is_balancing(1),
+        lambda core: core.holdings(1),
+        lambda core: core.sells(1),
+        lambda core: core.group(1),
+        lambda core: core.certify(1, 1, 5),
+        lambda core: core.halt(1),
+        lambda core: core.resume(1),
+        lambda core: core.add_instrument(2, 1, 0, 1, 1, 0, 0, 0, 0, 0, [(0, 1)]),
     ],
 )
 def test_what_is_not_there_is_refused(core, look):

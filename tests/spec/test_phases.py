@@ -1,0 +1,859 @@
+"""The life of windows: phases, moments, halts, bands (MKT-001 to MKT-011 of docs/spec/windows.md)."""
+
+import pytest
+from venue import NOW_NS, WINDOW, Venue, moment_ns
+
+from exchange import commands
+from exchange.catalogue.schedule import split_mix
+from exchange.engine import Engine
+from exchange.records import Phase
+from exchange.units import HOUR_NS, NS_PER_SECOND, WINDOW_MAX
+
+DAY_S = 16 * 3_600  # Window 1000 is the hour from 16:00: its UTC day begins so many seconds before S.
+CALLS = {"open_lead_s": 3_600, "open_call_s": 600, "preclose_s": 300, "balancing_s": 3_300}
+SHORT = {"open_call_s": 600, "preclose_s": 300}
+
+
+def phase(venue, instrument=1):
+    return Phase(venue.core.phase(instrument)).name
+
+
+# Moments.
+
+
+def test_window_passes_its_phases_one_by_one_mkt_001(core):
+    venue = Venue(core(), count=1, **CALLS)
+    assert venue.listing == ["ack lots=1", "instrument LISTED window=1000"]
+    assert venue.time(-DAY_S - 3_600, ns=-1) == []
+    assert venue.time(-DAY_S - 3_600) == ["status OPEN next=S-60600s", "indicative 0@0"]
+    assert venue.time(-DAY_S - 3_000) == ["status CONTINUOUS next=S-1200s"]
+    assert venue.time(-1_200) == ["status PRECLOSE next=S-900s", "indicative 0@0"]
+    assert venue.time(-900) == ["status GATED next=S-900s", "status BALANCING next=S+0s"]
+    assert venue.time(0) == ["status DELIVERING next=S+3300s"]
+    assert venue.time(3_300) == []  # Standby sells end; it is no phase.
+    assert venue.time(4_500) == ["status EXPIRED"]
+    assert venue.time(99_999) == []
+
+
+def test_late_time_passes_every_phase_mkt_001(core):
+    venue = Venue(core(), count=1, **CALLS)
+    assert venue.time(9_999) == [
+        "status OPEN next=S-60600s",
+        "status CONTINUOUS next=S-1200s",
+        "status PRECLOSE next=S-900s",
+        "status GATED next=S-900s",
+        "status BALANCING next=S+0s",
+        "status DELIVERING next=S+3300s",
+        "status EXPIRED",
+    ]
+
+
+def test_late_time_does_in_each_phase_what_is_due_mkt_001(core):
+    venue = Venue(core(), count=1, start_s=-7_200, **SHORT)
+    assert venue.listing == ["ack lots=1", "instrument OPEN window=1000"]
+    venue.buy("ann", 5, 101)
+    venue.sell("bob", 3, 100, tif=4)
+    venue.sell("bob", 3, 105, tif=4)
+    assert venue.time(-900) == [
+        "fill ann #1 o0 call buy 3@101 cum=3 leaves=2 m1",
+        "fill bob #1 o1 call sell 3@101 cum=3 m1",
+        "trade call 3@101 m1",
+        "done bob #2 o2 AUCTION sell 3@105",
+        "status CONTINUOUS next=S-1200s",
+        "status PRECLOSE next=S-900s",
+        "bought_in bob leaves=3",
+        "done ann #1 o0 GATE buy 2@101 cum=3",
+        "status GATED next=S+0s",
+        "assigned ann no nodes for 3",
+    ]
+
+
+def test_moments_go_by_time_then_by_handle_mkt_001(core):
+    venue = Venue(core(), fabrics=["f1", "f2"], balancing_s=60, settle_s=3_600)
+    venue.time(-901)
+    assert venue.time(3_600) == [
+        "status GATED next=S-900s",
+        "status BALANCING next=S+0s",
+        "status i2 GATED next=S-900s",
+        "status i2 BALANCING next=S+0s",
+        "status DELIVERING next=S+60s",
+        "status i2 DELIVERING next=S+60s",
+        "status i3 GATED next=S+2700s",
+        "status i3 BALANCING next=S+3600s",
+        "status i4 GATED next=S+2700s",
+        "status i4 BALANCING next=S+3600s",
+        "status EXPIRED",
+        "status i2 EXPIRED",
+        "status i3 DELIVERING next=S+3660s",
+        "status i4 DELIVERING next=S+3660s",
+    ]
+
+
+def test_expiries_come_before_moments_mkt_001(venue):
+    venue.buy("ann", 1, 100)
+    venue.buy("bob", 1, 100, tif=3, expiry_ns=moment_ns(-1))
+    assert venue.time(-1) == [
+        "done bob #1 o1 EXPIRED buy 1@100",
+        "done ann #1 o0 GATE buy 1@100",
+        "status GATED next=S+0s",
+    ]
+
+
+def test_opening_call_that_would_outlast_the_closing_call_goes_over_into_it_mkt_001(core):
+    venue = Venue(core(), count=1, start_s=-1_500, **SHORT)
+    venue.buy("ann", 5, 101)
+    venue.sell("bob", 3, 100)
+    assert venue.time(-1_200) == ["status PRECLOSE next=S-900s", "indicative 3@101 surplus=2 buy"]
+    assert venue.time(-900, ns=-1) == []
+    assert venue.time(-900)[:3] == [
+        "fill ann #1 o0 call buy 3@101 cum=3 leaves=2 m1",
+        "fill bob #1 o1 call sell 3@101 cum=3 m1",
+        "trade call 3@101 m1",
+    ]
+
+
+def test_opening_call_that_ends_with_the_closing_one_has_no_moment_between_mkt_001(core):
+    venue = Venue(core(), count=1, start_s=-1_800, **SHORT)
+    assert venue.time(-1_200) == ["status PRECLOSE next=S-900s", "indicative 0@0"]
+
+
+def test_without_closing_call_the_gate_ends_a_late_opening_call_mkt_001(core):
+    venue = Venue(core(), count=1, start_s=-1_000, open_call_s=600)
+    assert venue.listing[1] == "instrument OPEN window=1000"
+    assert venue.time(-900) == ["status GATED next=S+0s"]
+
+
+def test_window_is_listed_into_the_phase_of_its_last_moment_mkt_001(core):
+    venue = Venue(core(), count=1, start_s=-1_100, **SHORT)
+    assert venue.listing == ["ack lots=1", "instrument PRECLOSE window=1000"]
+    assert venue.buy("ann", 1, 100, tif=4) == ["ack ann #1 o0 buy 1@100 leaves=1", "indicative 0@0"]
+    assert venue.time(-900) == ["done ann #1 o0 AUCTION buy 1@100", "status GATED next=S+0s"]
+
+
+def test_window_opens_with_its_utc_day_mkt_002(core):
+    venue = Venue(core(), count=9, open_lead_s=1_800)  # Windows 1000 to 1007 are of one day, 1008 is of the next.
+    assert venue.time(-DAY_S - 1_800) == [
+        f"status{f' i{n + 1}' if n else ''} CONTINUOUS next=S{3_600 * n - 900:+}s" for n in range(8)
+    ]
+    assert venue.time(24 * 3_600 - DAY_S - 1_800)[-1] == "status i9 CONTINUOUS next=S+27900s"
+    assert venue.core.phase(9) == Phase.CONTINUOUS
+
+
+def test_without_lead_a_window_opens_with_its_listing_mkt_002(core):
+    venue = Venue(core(), count=1)
+    assert venue.listing == ["ack lots=1", "instrument CONTINUOUS window=1000"]
+    assert Venue(core(), count=1, open_call_s=5).listing == ["ack lots=1", "instrument OPEN window=1000"]
+
+
+def test_window_listed_after_the_opening_moment_has_its_whole_call_mkt_002(core):
+    venue = Venue(core(), count=1, start_s=-9_000, open_lead_s=3_600, open_call_s=600)
+    assert venue.listing == ["ack lots=1", "instrument OPEN window=1000"]
+    assert venue.time(-8_400, ns=-1) == []
+    assert venue.time(-8_400) == ["status CONTINUOUS next=S-900s"]
+
+
+def test_opening_moment_behind_the_gate_never_comes_mkt_002(core):
+    venue = Venue(core(), count=0, start_s=-9 * 24 * 3_600, open_lead_s=60)
+    venue.do(commands.list_window("P", WINDOW - 16))  # From 0:00: the day begins with the window.
+    assert venue.time(-DAY_S) == [
+        f"status GATED next={'S-57600s'}",
+        "status DELIVERING next=S-53100s",
+    ]
+
+
+def random_end(seed, handle, most_s):
+    """SplitMix64, once more as its authors give it."""
+    state = (seed + handle + 0x9E3779B97F4A7C15) % 2**64
+    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    state = (state ^ (state >> 27)) * 0x94D049BB133111EB % 2**64
+    return (state ^ (state >> 31)) % (most_s * 10**9 + 1)
+
+
+@pytest.mark.parametrize("seed", [None, 0, 7, (1 << 63) - 1])
+def test_gate_closes_at_a_random_end_mkt_003(core, seed):
+    venue = Venue(core(), seed=seed, random_end_s=5, count=3)
+    for hour, handle in enumerate((1, 2, 3)):
+        gate_ns = moment_ns(3_600 * hour - 900) + random_end(seed or 0, handle, 5)
+        venue.do(commands.time(gate_ns - 1))
+        assert venue.core.phase(handle) == Phase.CONTINUOUS
+        venue.do(commands.time(gate_ns))
+        assert venue.core.phase(handle) == Phase.GATED
+
+
+def test_random_numbers_are_those_of_splitmix64_mkt_003():
+    assert split_mix(0) == 0xE220A8397B1DCDAF  # The generator's first output for the state 0.
+    assert [split_mix(1_234_567 + 0x9E3779B97F4A7C15 * n & (1 << 64) - 1) for n in range(3)] == [
+        6457827717110365317, 3203168211198807973, 9817491932198370423,
+    ]  # fmt: skip
+    assert split_mix((1 << 64) + 5) == split_mix(5)
+
+
+def test_closing_call_lasts_until_the_random_end_mkt_003(core):
+    venue = Venue(core(), count=1, seed=7, random_end_s=5, preclose_s=300)
+    gate_ns = moment_ns(-900) + random_end(7, 1, 5)
+    events = venue.time(-1_200)
+    assert events == [f"status PRECLOSE next=S-{(moment_ns(0) - gate_ns) / NS_PER_SECOND:.9f}s", "indicative 0@0"]
+    assert venue.do(commands.time(gate_ns - 1)) == []
+    assert venue.buy("ann", 1, 100)[0].startswith("ack")
+    assert venue.do(commands.time(gate_ns))[-1] == "status GATED next=S+0s"
+
+
+def test_seed_is_set_once_before_the_first_listing_mkt_003(core):
+    venue = Venue(core(), count=0)
+    assert venue.do(commands.set_seed(-1)) == ["reject MALFORMED"]
+    assert venue.do(commands.set_seed(1 << 63)) == ["reject MALFORMED"]
+    assert venue.do(commands.set_seed(5)) == ["ack"]
+    assert venue.do(commands.set_seed(5)) == ["reject ALREADY_LISTED"]
+    other = Venue(core())
+    assert other.do(commands.set_seed(5)) == ["reject ALREADY_LISTED"]
+
+
+def test_seed_is_part_of_the_state_mkt_003(core):
+    hashes = [Venue(core(), count=0, seed=seed).engine.state_hash() for seed in (None, 0, 1)]
+    assert len(dict.fromkeys(hashes)) == 3
+
+
+@pytest.mark.parametrize(("terms", "verdict"), [
+    ({"random_end_s": 61}, "reject MALFORMED"),
+    ({"random_end_s": 60}, "ack amount=2"),
+    ({"random_end_s": 31, "gate_lead_s": 30}, "reject MALFORMED"),
+    ({"random_end_s": 30, "gate_lead_s": 30}, "ack amount=2"),
+    ({"random_end_s": -1}, "reject MALFORMED"),
+    ({"open_lead_s": 366 * 86_400 + 1}, "reject MALFORMED"),
+    ({"open_lead_s": 366 * 86_400}, "ack amount=2"),
+    ({"open_call_s": 86_401}, "reject MALFORMED"),
+    ({"preclose_s": 86_401}, "reject MALFORMED"),
+    ({"preclose_s": -1}, "reject MALFORMED"),
+    ({"balancing_s": 3_601}, "reject MALFORMED"),
+    ({"balancing_s": 3_600}, "ack amount=2"),
+    ({"settle_s": 3_599}, "reject MALFORMED"),
+    ({"settle_s": 3_600}, "ack amount=2"),
+    ({"volatility_call_s": 86_401}, "reject MALFORMED"),
+    ({"volatility_call_s": 0}, "ack amount=2"),
+    ({"band_static_bps": 100_001}, "reject MALFORMED"),
+    ({"band_dynamic_bps": 100_001}, "reject MALFORMED"),
+    ({"buyin_bps": 100_001}, "reject MALFORMED"),
+    ({"rolling_hours": 8_785}, "reject MALFORMED"),
+    ({"rolling_hours": 8_784, "band_static_bps": 100_000, "band_dynamic_bps": 100_000, "buyin_bps": 0}, "ack amount=2"),
+    ({"zone": "eu west"}, "reject MALFORMED"),
+    ({"zone": "eu-west"}, "ack amount=2"),
+    ({"zone": 5}, "reject MALFORMED"),
+    ({"preclose_s": True}, "reject MALFORMED"),
+])  # fmt: skip
+def test_moments_and_bands_are_terms_of_the_product_mkt_001(venue, terms, verdict):
+    assert venue.do(commands.add_product("Q", 1, 1, ["f"], **terms)) == [verdict]
+
+
+# STATUS.
+
+
+def test_status_tells_phase_reason_and_next_moment_mkt_004(core):
+    venue = Venue(core(), count=1, band_dynamic_bps=1_000)
+    (_, status) = venue.run(commands.halt("P", WINDOW))
+    assert (status["lots"], status["reason"], status["amount"]) == (Phase.HALTED, 1, moment_ns(-900))
+    (_, status, _) = venue.run(commands.resume("P", WINDOW))
+    assert (status["lots"], status["reason"]) == (Phase.VOLATILITY, 1)
+    assert status["amount"] == NOW_NS + 120 * NS_PER_SECOND
+    venue.run(commands.time(NOW_NS + 120 * NS_PER_SECOND))
+    venue.mark(100)
+    venue.sell("ann", 1, 120)
+    status = next(event for event in venue.run(venue.order("bob", 0, 1, 120)) if event["type"] == 101)
+    assert (status["lots"], status["reason"]) == (Phase.VOLATILITY, 2)
+    venue.run(commands.time(moment_ns(0)))
+    (status,) = venue.run(commands.time(moment_ns(4_500)))
+    assert (status["lots"], status["reason"], status["amount"]) == (Phase.SETTLED, 0, 0)
+
+
+@pytest.mark.parametrize(("seconds", "terms", "listed"), [
+    (-99_999, {"open_lead_s": 60}, Phase.LISTED),
+    (-50_000, {"open_lead_s": 60}, Phase.CONTINUOUS),
+    (-50_000, {"open_lead_s": 60, "open_call_s": 60}, Phase.OPEN),
+    (-1_000, {"preclose_s": 200}, Phase.PRECLOSE),
+])  # fmt: skip
+def test_instrument_carries_the_phase_of_its_listing_mkt_004(core, seconds, terms, listed):
+    venue = Venue(core(), count=0, start_s=seconds, **terms)
+    _, event = venue.run(commands.list_window("P", WINDOW))
+    assert event["cum"] == listed
+
+
+# Who may do what in which phase.
+
+PLACES = {"GTG": {}, "GTD": {"tif": 3, "expiry_ns": moment_ns(99_999)}, "IOC": {"tif": 1}, "FOK": {"tif": 2},
+          "AU": {"tif": 4}, "post": {"flags": 1}, "standby": {"flags": 32}, "iceberg": {"display": 1}}  # fmt: skip
+CALL_PLACES = ["ack", "ack", "NOT_OPEN", "NOT_OPEN", "ack", "NOT_OPEN", "NOT_OPEN", "ack"]
+CLOSED = ["WINDOW_CLOSED"] * 8
+STANDBY_ONLY = [*["WINDOW_CLOSED"] * 6, "ack", "WINDOW_CLOSED"]
+
+
+def open_venue(core, seconds):
+    """A venue with every phase, ann provides 99 lots; in the phase that comes with ``seconds``."""
+    venue = Venue(core(), count=1, start_s=-200_000, **CALLS)
+    venue.certify("ann", 99)
+    venue.time(seconds)
+    return venue
+
+
+@pytest.mark.parametrize(("seconds", "named", "verdicts"), [
+    (-100_000, "LISTED", ["NOT_OPEN"] * 8),
+    (-61_000, "OPEN", CALL_PLACES),
+    (-50_000, "CONTINUOUS", ["ack", "ack", "ack", "FOK_UNFILLED", "NOT_OPEN", "ack", "NOT_OPEN", "ack"]),
+    (-1_000, "PRECLOSE", CALL_PLACES),
+    (-900, "BALANCING", STANDBY_ONLY),
+    (0, "DELIVERING", STANDBY_ONLY),
+    (3_300, "DELIVERING", CLOSED),
+    (4_500, "EXPIRED", CLOSED),
+])  # fmt: skip
+def test_order_that_its_phase_does_not_take_is_refused_mkt_005(core, seconds, named, verdicts):
+    venue = open_venue(core, seconds)
+    assert phase(venue) == named
+    answers = [venue.sell("ann", 1, 100, **terms)[0] for terms in PLACES.values()]
+    assert [answer.split()[0 if answer.startswith("ack") else -1] for answer in answers] == verdicts
+
+
+def test_without_balancing_nothing_is_taken_behind_the_gate_mkt_005(core):
+    venue = Venue(core(), count=1, start_s=-9_000)
+    venue.certify("ann", 9)
+    venue.time(-900)
+    assert phase(venue) == "GATED"
+    assert [venue.sell("ann", 1, 100, **terms)[0].split()[-1] for terms in PLACES.values()] == CLOSED
+
+
+def test_halted_window_takes_cancels_only_mkt_005(core):
+    venue = open_venue(core, -50_000)
+    venue.sell("ann", 5, 100)
+    venue.sell("ann", 5, 101)
+    venue.quote("ann", (1, 90, 1, 110, 1))
+    venue.halt()
+    assert [venue.sell("ann", 1, 100, **terms)[0].split()[-1] for terms in PLACES.values()] == ["NOT_OPEN"] * 8
+    assert venue.replace("ann", "o0", 4, 100)[0].split()[-1] == "NOT_OPEN"  # Not even a shrink.
+    assert venue.replace("ann", "o99", 4, 100)[0].split()[-1] == "NO_ORDER"
+    assert venue.quote("ann", (1, 0, 0, 0, 0))[0].split()[-1] == "NOT_OPEN"
+    assert venue.cancel("ann", "o0")[1] == "done ann #1 o0 USER sell 5@100"
+    assert venue.mass_cancel("ann", side=1)[1] == "done ann #2 o1 USER sell 5@101"
+
+
+def test_call_takes_quotes_but_no_post_only_ones_mkt_005(core):
+    venue = open_venue(core, -1_000)
+    assert venue.quote("ann", (1, 90, 1, 110, 1))[0] == "ack ann #1"
+    assert venue.quote("ann", (1, 91, 1, 110, 1, 0, 0, 1))[0].split()[-1] == "NOT_OPEN"
+    assert venue.quote("bob", (1, 115, 1, 120, 1))[1] == "ack bob o2 quote buy 1@115 leaves=1"  # It only rests.
+    assert venue.book() == ([(115, 1, 1), (90, 1, 1)], [(110, 1, 1), (120, 1, 1)])
+
+
+def test_listed_and_gated_windows_take_no_quotes_mkt_005(core):
+    venue = open_venue(core, -100_000)
+    assert venue.quote("ann", (1, 90, 1, 110, 1)) == ["reject ann #1 NOT_OPEN"]
+    venue.time(-900)
+    assert venue.quote("ann", (1, 90, 1, 110, 1)) == ["reject ann #2 WINDOW_CLOSED"]
+
+
+def test_in_a_call_replaced_orders_only_rest_mkt_005(core):
+    venue = open_venue(core, -1_000)
+    venue.sell("ann", 5, 100)
+    venue.buy("bob", 3, 90)
+    assert venue.replace("bob", "o1", 4, 105) == [
+        "ack bob #2 o1",
+        "replaced bob #1 o1 buy 4@105 leaves=4",
+        "indicative 4@100 surplus=1 sell",
+    ]
+    assert venue.replace("ann", "o0", 4, 100) == [
+        "ack ann #2 o0",
+        "replaced ann #1 o0 sell 4@100 leaves=4",
+        "indicative 4@102",
+    ]
+
+
+def test_phase_comes_before_the_numbers_of_an_order_mkt_005(core):
+    venue = open_venue(core, -100_000)
+    assert venue.sell("ann", 0, -1) == ["reject ann #1 NOT_OPEN"]
+    assert venue.sell("ann", 1, 100, stp=4) == ["reject ann #2 MALFORMED"]
+    assert venue.sell("ann", 1, 100, instrument=2) == ["reject ann i2 #3 NO_INSTRUMENT"]
+
+
+def test_replace_behind_the_gate_names_what_is_gone_mkt_005(core):
+    venue = open_venue(core, -1_000)
+    venue.sell("ann", 5, 100)
+    venue.time(-900)
+    assert venue.replace("ann", "o0", 4, 100) == ["reject ann #2 NO_ORDER"]
+
+
+def test_standby_order_may_be_replaced_within_capacity_mkt_005(core):
+    venue = open_venue(core, -900)
+    venue.sell("ann", 99, 100, flags=32)
+    assert venue.replace("ann", "o0", 50, 90) == ["ack ann #2 o0", "replaced ann #1 o0 sell 50@90 leaves=50"]
+    assert venue.replace("ann", "o0", 100, 90) == ["reject ann #3 NO_CAPACITY"]
+    assert venue.replace("ann", "o0", 99, 90)[1] == "replaced ann #1 o0 sell 99@90 leaves=99"
+    assert venue.replace("ann", "o0", 9, 90)[1] == "replaced ann #1 o0 sell 9@90 leaves=9"
+    venue.time(3_300)
+    assert venue.replace("ann", "o0", 1, 90) == ["reject ann #6 NO_ORDER"]
+
+
+# Halts.
+
+
+def test_halt_and_resume_mkt_006(core):
+    venue = Venue(core(), fabrics=["f1", "f2"], start_s=-9_000)
+    assert venue.halt(count=2) == [
+        "ack lots=4",
+        "status HALTED COMMAND next=S-900s",
+        "status i2 HALTED COMMAND next=S-900s",
+        "status i3 HALTED COMMAND next=S+2700s",
+        "status i4 HALTED COMMAND next=S+2700s",
+    ]
+    assert venue.resume(1, fabric="f2") == ["ack lots=1", "status i4 VOLATILITY COMMAND next=S-8880s", "indicative i4 0@0"]
+    assert [phase(venue, handle) for handle in (1, 2, 3, 4)] == ["HALTED"] * 3 + ["VOLATILITY"]
+    assert venue.time(-8_880) == ["status i4 CONTINUOUS next=S+2700s"]
+
+
+def test_halt_and_resume_are_all_or_nothing_mkt_006(core):
+    venue = Venue(core(), fabrics=["f1", "f2"], start_s=-9_000)
+    venue.halt(fabric="f2")
+    before = venue.core.dump()[8:]
+    assert venue.halt(count=2) == ["reject NOT_OPEN"]
+    assert venue.resume() == ["reject NOT_OPEN"]
+    assert venue.halt(count=3) == ["reject NO_INSTRUMENT"]
+    assert venue.halt(fabric="f3") == ["reject NO_FABRIC"]
+    assert venue.do(commands.halt("Q", WINDOW)) == ["reject NO_PRODUCT"]
+    assert venue.do(commands.resume("P", WINDOW, count=0)) == ["reject MALFORMED"]
+    assert venue.core.dump()[8:] == before
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [
+    (-100_000, "reject NOT_OPEN"), (-61_000, "ack lots=1"), (-50_000, "ack lots=1"), (-1_000, "ack lots=1"),
+    (-900, "reject NOT_OPEN"), (0, "reject NOT_OPEN"), (4_500, "reject NOT_OPEN"),
+])  # fmt: skip
+def test_halt_needs_continuous_trading_or_a_call_mkt_006(core, seconds, verdict):
+    venue = open_venue(core, seconds)
+    assert venue.halt()[0] == verdict
+    assert venue.resume()[0] == verdict
+
+
+def test_without_volatility_call_trading_resumes_at_once_mkt_006(core):
+    venue = Venue(core(), count=1, start_s=-9_000, volatility_call_s=0)
+    venue.buy("ann", 5, 100)
+    venue.halt()
+    assert venue.resume() == ["ack lots=1", "status CONTINUOUS COMMAND next=S-900s"]
+    assert venue.sell("bob", 1, 100)[-1] == "trade sell 1@100 m1"
+
+
+def test_call_halted_and_resumed_without_volatility_call_is_uncrossed_mkt_006(core):
+    venue = Venue(core(), count=1, start_s=-9_000, volatility_call_s=0, open_call_s=600)
+    venue.buy("ann", 5, 102)
+    venue.sell("bob", 2, 100)
+    venue.sell("bob", 1, 105, tif=4)
+    venue.halt()
+    assert venue.resume() == [
+        "ack lots=1",
+        "fill ann #1 o0 call buy 2@102 cum=2 leaves=3 m1",
+        "fill bob #1 o1 call sell 2@102 cum=2 m1",
+        "trade call 2@102 m1",
+        "done bob #2 o2 AUCTION sell 1@105",
+        "status CONTINUOUS COMMAND next=S-8400s",
+    ]
+    assert venue.time(-8_400) == []  # The end of the opening call is still a moment, and does nothing.
+
+
+def test_halted_call_is_uncrossed_by_the_volatility_call_mkt_006(core):
+    venue = Venue(core(), count=1, start_s=-9_000, open_call_s=600)
+    venue.buy("ann", 5, 102)
+    venue.sell("bob", 2, 100)
+    assert venue.halt() == ["ack lots=1", "status HALTED COMMAND next=S-8400s"]
+    assert venue.time(-8_400) == []  # The opening call would end here; the halt goes on.
+    assert venue.resume() == ["ack lots=1", "status VOLATILITY COMMAND next=S-8280s", "indicative 2@102 surplus=3 buy"]
+    assert venue.time(-8_280)[-2:] == ["trade call 2@102 m1", "status CONTINUOUS next=S-900s"]
+
+
+def test_end_of_the_opening_call_does_not_end_a_volatility_call_mkt_006(core):
+    venue = Venue(core(), count=1, start_s=-9_000, open_call_s=600)
+    venue.time(-8_500)
+    venue.halt()
+    assert venue.resume()[1] == "status VOLATILITY COMMAND next=S-8400s"
+    assert venue.time(-8_400) == []
+    assert venue.time(-8_380) == ["status CONTINUOUS next=S-900s"]
+
+
+def test_halt_does_not_stop_the_schedule_mkt_006(core):
+    venue = Venue(core(), count=1, start_s=-9_000, preclose_s=300)
+    venue.buy("ann", 5, 100)
+    venue.halt()
+    assert venue.time(-1_200) == ["status PRECLOSE next=S-900s", "indicative 0@0"]
+    assert venue.sell("bob", 2, 100) == ["ack bob #1 o1 sell 2@100 leaves=2", "indicative 2@100 surplus=3 buy"]
+    venue.halt()
+    assert venue.time(-900) == [
+        "done ann #1 o0 GATE buy 5@100",  # A halted window is not uncrossed.
+        "done bob #1 o1 GATE sell 2@100",
+        "status GATED next=S+0s",
+    ]
+
+
+def test_volatility_call_goes_over_into_the_closing_call_mkt_006(core):
+    venue = Venue(core(), count=1, start_s=-1_250, preclose_s=300)
+    venue.halt()
+    assert venue.resume()[1] == "status VOLATILITY COMMAND next=S-1200s"
+    assert venue.time(-1_130) == ["status PRECLOSE next=S-900s", "indicative 0@0"]
+    assert venue.time(-901) == []
+
+
+def test_volatility_call_is_ended_by_the_gate_mkt_006(core):
+    venue = Venue(core(), count=1, start_s=-950)
+    venue.halt()
+    venue.resume()
+    venue.buy("ann", 5, 102)
+    venue.sell("bob", 2, 100)
+    assert venue.time(-830)[2:] == [
+        "trade call 2@102 m1",
+        "bought_in bob leaves=2",
+        "done ann #1 o0 GATE buy 3@102 cum=2",
+        "status GATED next=S+0s",
+        "assigned ann no nodes for 2",
+    ]
+
+
+# The gate.
+
+
+def test_order_of_things_at_the_gate_mkt_007(core):
+    venue = Venue(core(), count=2, start_s=-9_000, preclose_s=300)
+    venue.certify("ann", 9, count=2)
+    venue.sell("ann", 4, 110, flags=16)
+    venue.block("dan", 0, 3, 190, hours=2)
+    venue.sell("bob", 2, 100)  # A financial short.
+    venue.buy("cat", 2, 100)
+    venue.time(-1_200)
+    venue.buy("cat", 1, 111)
+    venue.buy("dan", 1, 90)
+    venue.buy("dan", 1, 91)
+    venue.sell("bob", 1, 120)
+    assert venue.time(-900) == [
+        "fill cat #2 o1.2 call buy 1@110 cum=1 m2",
+        "fill ann #1 o0 call sell 1@110 cum=1 leaves=3 m2",
+        "trade call 1@110 m2",
+        "fill ann #1 o0 balance sell 2@110 cum=3 leaves=1 m3",
+        "fill bob taker balance buy 2@110 cum=2 m3",
+        "trade balance 2@110 m3",
+        "bought_in bob lots=2",
+        "done dan #3 o2.2 GATE buy 1@91",
+        "done dan #2 o3.2 GATE buy 1@90",
+        "done ann #1 o0 GATE sell 1@110 cum=3",
+        "done bob #2 o4 GATE sell 1@120",
+        "status GATED next=S+0s",
+        "assigned cat nodes 0 to 2 from ann",
+        "assigned ann nodes 0 to 2 to cat",
+    ]
+
+
+def test_blocks_end_behind_the_orders_of_the_gate_mkt_007(core):
+    venue = Venue(core(), count=2, start_s=-9_000)
+    venue.block("dan", 0, 3, 190, hours=2)
+    venue.block("cat", 0, 3, 195, hours=2)
+    venue.sell("ann", 4, 110)
+    venue.sell("ann", 4, 110, instrument=2)
+    assert venue.time(-900) == [
+        "done ann #1 o2 GATE sell 4@110",
+        "done dan #1 o0 block GATE buy 3@190 f1 +2h",
+        "done cat #1 o1 block GATE buy 3@195 f1 +2h",
+        "status GATED next=S+0s",
+    ]
+
+
+def test_gate_of_a_late_time_comes_at_its_place_mkt_007(core):
+    venue = Venue(core(), count=2, start_s=-9_000)
+    for instrument in (1, 2):
+        venue.sell("ann", 1, 100, instrument=instrument)
+        venue.buy("bob", 1, 100, instrument=instrument)
+    assert venue.time(9_000) == [
+        "bought_in ann leaves=1",
+        "status GATED next=S+0s",
+        "assigned bob no nodes for 1",
+        "status DELIVERING next=S+4500s",
+        "bought_in ann i2 leaves=1",
+        "status i2 GATED next=S+3600s",
+        "assigned bob i2 no nodes for 1",
+        "status i2 DELIVERING next=S+8100s",
+        "status SETTLED",
+        "status i2 SETTLED",
+    ]
+
+
+def test_commands_behind_a_gate_with_holders_are_executed_mkt_007(core):
+    venue = Venue(core(), count=2, start_s=-9_000)
+    venue.sell("ann", 1, 100)
+    venue.buy("bob", 1, 100)
+    assert venue.do(
+        commands.time(moment_ns(-900)), venue.order("cat", 0, 1, 50, instrument=2), commands.add_account("ann"),
+        commands.time(moment_ns(4_500)), venue.order("cat", 0, 1, 50),
+    ) == [
+        "bought_in ann leaves=1",
+        "status GATED next=S+0s",
+        "assigned bob no nodes for 1",
+        "ack cat i2 #1 o1.2 buy 1@50 leaves=1",
+        "reject NAME_IN_USE",
+        "status DELIVERING next=S+4500s",
+        "done cat i2 #1 o1.2 GATE buy 1@50",
+        "status i2 GATED next=S+3600s",
+        "status i2 DELIVERING next=S+8100s",
+        "status SETTLED",
+        "reject cat #2 WINDOW_CLOSED",
+    ]  # fmt: skip
+
+
+def test_perished_capacity_is_told_before_the_end_mkt_008(core):
+    venue = Venue(core(), count=3, start_s=-9_000, settle_s=3_600)
+    venue.certify("ann", 10, count=2)
+    venue.sell("ann", 4, 100, flags=16)
+    venue.buy("bob", 4, 100)
+    venue.buy("ann2", 2, 90, instrument=2)
+    venue.sell("cat", 2, 90, instrument=2)
+    venue.time(-900)
+    venue.time(2_700)
+    assert venue.time(3_600) == ["perished 6 of 10", "status SETTLED", "status i2 DELIVERING next=S+7200s"]
+    events = venue.time(10_800)
+    assert [event for event in events if event.startswith("perished")] == ["perished i2 10 of 10"]
+
+
+def test_short_sellers_without_capacity_do_not_lower_what_perishes_mkt_008(core):
+    venue = Venue(core(), count=1, start_s=-9_000)
+    venue.certify("ann", 10)
+    venue.sell("cat", 7, 100)
+    venue.sell("ann", 12, 100)  # Two of them financial.
+    venue.buy("bob", 19, 100)
+    venue.time(-900)
+    assert venue.time(4_500)[-2:] == ["perished 0 of 10", "status SETTLED"]
+
+
+def test_window_nobody_holds_expires_mkt_008(core):
+    venue = Venue(core(), count=1, start_s=-9_000)
+    venue.certify("ann", 10)
+    venue.certify("ann", 3)
+    venue.sell("cat", 7, 100)
+    venue.buy("bob", 7, 100)
+    venue.buy("cat", 7, 100)
+    venue.sell("bob", 7, 100)
+    venue.time(-900)
+    assert venue.time(4_500) == ["status DELIVERING next=S+4500s", "perished 3 of 3", "status EXPIRED"]
+
+
+def test_rolling_listing_mkt_009(core):
+    venue = Venue(core(), count=0, start_s=-9_000, rolling_hours=4)  # Window 997 has begun: four windows from it on.
+    assert venue.roll() == [
+        "ack lots=3",
+        "instrument CONTINUOUS window=998",
+        "instrument i2 CONTINUOUS window=999",
+        "instrument i3 CONTINUOUS window=1000",
+    ]
+    assert venue.roll() == ["ack"]
+    venue.time(-7_200)
+    assert venue.roll() == ["ack lots=1", "instrument i4 CONTINUOUS window=1001"]
+
+
+def test_rolling_listing_begins_behind_the_gate_mkt_009(core):
+    for seconds, first in ((-901, WINDOW), (-900, WINDOW + 1), (-1, WINDOW + 1), (0, WINDOW + 1)):
+        venue = Venue(core(), count=0, start_s=seconds, rolling_hours=3)
+        present = WINDOW if seconds >= 0 else WINDOW - 1
+        windows = [int(event["amount"]) for event in venue.run(commands.roll_windows("P"))[1:]]
+        assert windows == list(range(first, present + 3)), seconds
+
+
+def test_rolling_listing_leaves_out_what_is_listed_mkt_009(core):
+    venue = Venue(core(), fabrics=["f1", "f2"], count=0, start_s=-9_000, rolling_hours=6)
+    venue.do(commands.list_window("P", WINDOW - 1, count=2))
+    assert venue.roll() == [
+        "ack lots=6",
+        "instrument i5 CONTINUOUS window=998",
+        "instrument i6 CONTINUOUS f2 window=998",
+        "instrument i7 CONTINUOUS window=1001",
+        "instrument i8 CONTINUOUS f2 window=1001",
+        "instrument i9 CONTINUOUS window=1002",
+        "instrument i10 CONTINUOUS f2 window=1002",
+    ]
+
+
+def test_rolling_listing_without_hours_room_or_product_mkt_009(core):
+    venue = Venue(core(instruments_max=2), count=0, start_s=-9_000, rolling_hours=4)
+    assert venue.roll() == ["reject OPEN_LIMIT"]
+    assert venue.do(commands.roll_windows("Q")) == ["reject NO_PRODUCT"]
+    assert venue.do(commands.list_window("P", WINDOW)) == ["ack lots=1", "instrument CONTINUOUS window=1000"]
+    assert Venue(core(), count=0).roll() == ["ack"]
+
+
+def test_rolling_listing_ends_with_the_calendar_mkt_009(core):
+    engine = Engine(core())
+    engine.apply(commands.add_product("P", 1, 1, ["f"], rolling_hours=9), (WINDOW_MAX - 1) * HOUR_NS)
+    events = engine.apply(commands.roll_windows("P"), (WINDOW_MAX - 1) * HOUR_NS)
+    assert [int(event["amount"]) for event in events[1:]] == [WINDOW_MAX]
+
+
+# Bands.
+
+
+@pytest.mark.parametrize(("mark", "bps", "low", "high"), [
+    (1_000, 500, 950, 1_050), (999, 500, 950, 1_048), (19, 500, 19, 19), (20, 500, 19, 21), (7, 10_000, 0, 14),
+    (0, 500, 0, 0), (3, 100_000, 0, 33),
+])  # fmt: skip
+def test_static_band_refuses_prices_outside_mkt_010(core, mark, bps, low, high):
+    venue = Venue(core(), count=1, band_static_bps=bps)
+    venue.mark(mark)
+    assert venue.buy("ann", 1, high + 1) == ["reject ann #1 PX_BAND"]
+    assert venue.buy("ann", 1, high)[0].startswith("ack")
+    assert venue.buy("ann", 1, low)[0].startswith("ack")
+    if low:
+        assert venue.buy("ann", 1, low - 1) == ["reject ann #4 PX_BAND"]
+        assert venue.sell("ann", 1, low - 1, tif=1) == ["reject ann #5 PX_BAND"]
+
+
+def test_without_mark_there_is_no_static_band_mkt_010(core):
+    venue = Venue(core(), count=2, band_static_bps=100)
+    venue.mark(100)
+    assert venue.buy("ann", 1, 5, instrument=2)[0].startswith("ack")
+    venue.sell("bob", 1, 5, instrument=2)  # The first trade gives the mark.
+    assert venue.buy("ann", 1, 6, instrument=2) == ["reject ann i2 #2 PX_BAND"]
+
+
+def test_static_band_measures_quotes_and_replaces_mkt_010(core):
+    venue = Venue(core(), count=1, band_static_bps=500)
+    venue.mark(100)
+    assert venue.quote("ann", (1, 94, 1, 100, 1)) == ["reject ann #1 PX_BAND"]
+    assert venue.quote("ann", (1, 95, 1, 106, 1)) == ["reject ann #2 PX_BAND"]
+    assert venue.quote("ann", (1, 94, 0, 105, 1))[0] == "ack ann #3"  # A side without lots is not measured.
+    venue.buy("bob", 5, 100, instrument=1)
+    assert venue.replace("bob", "o1", 5, 106) == ["reject bob #2 PX_BAND"]
+    assert venue.replace("bob", "o1", 5, 95)[0] == "ack bob #3 o1"
+    venue.mark(110)
+    assert venue.replace("bob", "o1", 3, 95)[1] == "replaced bob #1 o1 buy 3@95 leaves=3"  # The price is an old one.
+    assert venue.replace("bob", "o1", 3, 96) == ["reject bob #5 PX_BAND"]
+
+
+def test_static_band_stands_between_price_and_lots_mkt_010(core):
+    venue = Venue(core(), count=1, band_static_bps=500)
+    venue.mark(100)
+    assert venue.buy("ann", 0, 106) == ["reject ann #1 PX_BAND"]
+    assert venue.buy("ann", 0, -1) == ["reject ann #2 PX_TICK"]
+    assert venue.buy("ann", 0, 105) == ["reject ann #3 QTY_LOT"]
+
+
+def test_static_band_holds_in_calls_and_not_for_blocks_mkt_010(core):
+    venue = Venue(core(), count=2, band_static_bps=500, open_call_s=600)
+    venue.mark(100)
+    venue.mark(100, start=1_001)
+    assert venue.buy("ann", 1, 106) == ["reject ann #1 PX_BAND"]
+    assert venue.block("ann", 0, 1, 900, hours=2) == ["ack ann #2 o0 block buy 1@900 f1 +2h leaves=1"]
+
+
+def test_dynamic_band_stops_an_order_and_begins_a_call_mkt_011(core):
+    venue = Venue(core(), count=1, start_s=-9_000, band_dynamic_bps=1_000)
+    venue.sell("ann", 1, 100)
+    venue.buy("bob", 1, 100)
+    venue.sell("ann", 2, 110)
+    venue.sell("ann", 2, 111)
+    assert venue.buy("bob", 5, 115) == [
+        "ack bob #2 o2 buy 5@115 leaves=5",
+        "fill ann #2 o1.2 sell 2@110 cum=2 m2",
+        "fill bob #2 o2 taker buy 2@110 cum=2 leaves=3 m2",
+        "trade buy 2@110 m2",
+        "status VOLATILITY BAND next=S-8880s",
+        "indicative 2@115 surplus=1 buy",
+    ]
+    assert phase(venue) == "VOLATILITY"
+    assert venue.time(-8_880)[-2:] == ["trade call 2@115 m3", "status CONTINUOUS next=S-900s"]
+
+
+def test_reference_is_the_last_trade_before_the_command_mkt_011(core):
+    venue = Venue(core(), count=1, start_s=-9_000, band_dynamic_bps=1_000)
+    venue.mark(100)
+    for price in (108, 110, 112, 118):
+        venue.sell("ann", 1, price)
+    events = venue.buy("bob", 9, 120)  # 110 is 10 % above the mark; the trades of the command do not move it on.
+    assert [event for event in events if event.startswith(("trade", "status"))] == [
+        "trade buy 1@108 m1",
+        "trade buy 1@110 m2",
+        "status VOLATILITY BAND next=S-8880s",
+    ]
+    assert venue.book() == ([(120, 7, 1)], [(112, 1, 1), (118, 1, 1)])
+
+
+def test_next_command_measures_from_the_last_trade_mkt_011(core):
+    venue = Venue(core(), count=1, start_s=-9_000, band_dynamic_bps=1_000)
+    venue.mark(100)
+    for price in (110, 121, 133):
+        venue.sell("ann", 1, price)
+    assert venue.buy("bob", 1, 110)[-1] == "trade buy 1@110 m1"
+    assert venue.buy("bob", 1, 121)[-1] == "trade buy 1@121 m2"
+    venue.mark(200)  # The mark counts only where there was no trade.
+    assert venue.buy("bob", 1, 133)[-1] == "trade buy 1@133 m3"
+
+
+def test_without_reference_there_is_no_dynamic_band_mkt_011(core):
+    venue = Venue(core(), count=1, start_s=-9_000, band_dynamic_bps=100)
+    for price in (100, 200, 900):
+        venue.sell("ann", 1, price)
+    assert venue.buy("bob", 3, 900)[-1] == "trade buy 1@900 m3"
+
+
+@pytest.mark.parametrize("price", [90, 89])
+def test_dynamic_band_bounds_sells_from_below_mkt_011(core, price):
+    venue = Venue(core(), count=1, start_s=-9_000, band_dynamic_bps=1_000)
+    venue.mark(100)
+    venue.buy("ann", 5, price)
+    traded = venue.sell("bob", 5, 80)
+    assert (traded[-1] == "trade sell 5@90 m1") == (price == 90)
+    assert (phase(venue) == "VOLATILITY") == (price == 89)
+
+
+def test_what_is_left_of_an_ioc_ends_and_of_others_rests_mkt_011(core):
+    venue = Venue(core(), count=1, start_s=-9_000, band_dynamic_bps=1_000)
+    venue.mark(100)
+    venue.sell("ann", 5, 111)
+    assert venue.buy("bob", 3, 111, tif=1) == [
+        "ack bob #1 o1 buy 3@111 leaves=3",
+        "status VOLATILITY BAND next=S-8880s",
+        "done bob #1 o1 IOC buy 3@111",
+        "indicative 0@0",
+    ]
+
+
+def test_order_in_reach_of_nothing_halts_nothing_mkt_011(core):
+    venue = Venue(core(), count=1, start_s=-9_000, band_dynamic_bps=1_000)
+    venue.mark(100)
+    venue.sell("ann", 5, 111)
+    assert venue.buy("bob", 3, 110) == ["ack bob #1 o1 buy 3@110 leaves=3"]
+    assert phase(venue) == "CONTINUOUS"
+
+
+def test_fok_counts_only_what_is_inside_the_band_mkt_011(core):
+    venue = Venue(core(), count=1, start_s=-9_000, band_dynamic_bps=1_000)
+    venue.mark(100)
+    venue.sell("ann", 5, 110)
+    venue.sell("ann", 5, 111)
+    assert venue.buy("bob", 6, 120, tif=2) == ["reject bob #1 FOK_UNFILLED"]
+    assert venue.buy("bob", 5, 120, tif=2)[-1] == "trade buy 5@110 m1"
+    assert phase(venue) == "CONTINUOUS"
+
+
+def test_replace_and_quote_may_begin_a_call_too_mkt_011(core):
+    venue = Venue(core(), count=2, start_s=-9_000, band_dynamic_bps=1_000)
+    venue.mark(100)
+    venue.mark(100, start=1_001)
+    for instrument in (1, 2):
+        venue.sell("ann", 5, 111, instrument=instrument)
+    venue.buy("bob", 5, 90)
+    assert venue.replace("bob", "o2", 4, 111) == [
+        "ack bob #2 o2",
+        "replaced bob #1 o2 buy 4@111 leaves=4",
+        "status VOLATILITY BAND next=S-8880s",
+        "indicative 4@111 surplus=1 sell",
+    ]
+    assert venue.quote("cat", (2, 112, 4, 113, 4)) == [
+        "ack cat i2 #1",
+        "ack cat i2 o3 quote buy 4@112 leaves=4",
+        "status i2 VOLATILITY BAND next=S-8880s",
+        "ack cat i2 o4 quote sell 4@113 leaves=4",
+        "indicative i2 4@111 surplus=1 sell",
+    ]
+
+
+def test_uncross_is_not_bounded_by_the_band_mkt_011(core):
+    venue = Venue(core(), count=1, start_s=-9_000, band_dynamic_bps=100, open_call_s=600)
+    venue.mark(100)
+    venue.buy("ann", 1, 900)
+    venue.sell("bob", 1, 800)
+    assert venue.time(-8_400)[2:] == ["trade call 1@800 m1", "status CONTINUOUS next=S-900s"]
