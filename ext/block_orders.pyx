@@ -17,7 +17,7 @@ from ext.orders cimport (
 )
 from ext.queues cimport acquire_order
 from ext.shelf cimport Shelf
-from ext.state cimport committed_lots, is_before_gate, leg_handle, money_fits
+from ext.state cimport Product, committed_lots, held_lots, is_before_gate, leg_handle, money_fits
 from ext.types cimport (
     BLOCK_HOURS_MAX, BLOCK_HOURS_SHIFT, BLOCKS_PER_ACCOUNT_MAX, BLOCKS_PER_PRODUCT_MAX, BUY, E_REPLACED, F_COD,
     F_KEEP_PRIORITY, F_PHYSICAL, FOK, GTD, IOC, LOTS_MAX, MONEY_MAX, NIL, O_BLOCK, O_GTD, O_PHYSICAL, P_CONTINUOUS,
@@ -154,6 +154,23 @@ cdef int lacks_block_capacity(State *self, const Block *block, int64_t lots, int
     return 0
 
 
+cdef int64_t most_held(State *self, const Block *block) noexcept nogil:
+    """The most lots that the account holds and has open in one of the instruments the block may trade in."""
+    cdef const Product *product = &self.products[block.product]
+    cdef uint32_t fabric, slot
+    cdef int32_t hour
+    cdef int64_t most = 0
+    for fabric in range(product.fabrics):
+        if not block.scope >> fabric & 1:
+            continue
+        for hour in range(block.hours):
+            slot = map_find(&self.position_map, (<uint64_t>block.account << 32)
+                            | leg_handle(product, block.start + hour, fabric))
+            if slot != NIL:
+                most = max(most, held_lots(&self.positions[slot]))
+    return most
+
+
 cdef int refusal_by_account(State *self, const Block *block, const Legs *legs, int physical, int64_t lots,
                             int64_t replaced_lots, wide_t freed) noexcept nogil:
     """MARGIN, POSITION_LIMIT, NO_CAPACITY or none. `freed`: the requirement that a replaced block gives up."""
@@ -161,7 +178,7 @@ cdef int refusal_by_account(State *self, const Block *block, const Legs *legs, i
     if account.margined or legs.rated:
         if legs.reserve * lots > account.balance - account.requirement + freed:
             return R_MARGIN
-    if account.block_lots + lots - replaced_lots > POSITION_LOTS_MAX:
+    if most_held(self, block) + account.block_lots + lots - replaced_lots > POSITION_LOTS_MAX:
         return R_POSITION_LIMIT
     if physical and lacks_block_capacity(self, block, lots, replaced_lots):
         return R_NO_CAPACITY

@@ -18,8 +18,8 @@ from ext.block_orders cimport place_block, replace_block
 from ext.blocks cimport block_of, end_block, has_leg, recheck_blocks, wake_blocks
 from ext.fills cimport after_fill, charge, exchange, fill_maker
 from ext.orders cimport (
-    D_CAPACITY, R_BALANCE, R_MALFORMED, R_NO_ACCOUNT, R_OPEN_LIMIT, R_STALE_REF, R_UNKNOWN_TYPE, end_resting, place,
-    position_for, replace, target_slot,
+    D_CAPACITY, R_BALANCE, R_MALFORMED, R_NO_ACCOUNT, R_OPEN_LIMIT, R_STALE_REF, R_UNKNOWN_TYPE, clip_reduce_only,
+    end_resting, place, position_for, replace, target_slot,
 )
 from ext.phases cimport close_gate, halt, pass_moments, resume, schedule_next, suspend_by_band
 from ext.prefetch cimport PREFETCH_ORDERS_MIN, look_ahead, look_at_first
@@ -36,7 +36,7 @@ from ext.uncross cimport indicate
 from ext.types cimport (
     C_BLOCK, C_CANCEL, C_CANCEL_REF, C_DEPOSIT, C_MMP_RESET, C_MMP_SET, C_PLACE, C_QUOTE, C_RARE_FIRST, C_REPLACE,
     C_REPLACE_REF, C_SESSION_LOST, C_TIME, C_WITHDRAW, E_ACCOUNT, E_ACK, E_FILL, E_LEVEL, E_REJECT, E_TRADE,
-    FABRICS_MAX, MONEY_MAX, NIL, O_BLOCK, O_PHYSICAL, SCHEDULE_MOMENTS_MAX, SELL, SLOT_MASK, V_BALANCE, V_SELL, V_TAKER,
+    FABRICS_MAX, MONEY_MAX, NIL, O_BLOCK, O_PHYSICAL, O_REDUCE_ONLY, SCHEDULE_MOMENTS_MAX, SELL, SLOT_MASK, V_BALANCE, V_SELL, V_TAKER,
     Account, Capacity, Command, Event, Lane, Level, Order, Position, Schedule, int32_t, int64_t, uint8_t, uint16_t,
     uint64_t, wide_t,
 )
@@ -521,7 +521,7 @@ cdef class Core:
         open_book(&self.state.books, handle)
         self.state.instruments_count += 1
         schedule_next(&self.state, handle)
-        if fabric + 1 == self.state.products[product].fabrics:
+        if <uint32_t>fabric + 1 == self.state.products[product].fabrics:
             shelf_stale(&self.state, product)
         self.check()
 
@@ -643,6 +643,8 @@ cdef class Core:
         cdef Event *event
         if slot == NIL or state.books.orders[slot].meta & O_BLOCK or account >= state.accounts_count:
             raise ValueError(f"oid must be of a resting order and account be known, were {oid} and {account}")
+        if state.books.orders[slot].meta & O_REDUCE_ONLY and not clip_reduce_only(state, slot, SELL):
+            return 0
         maker = state.books.terms[slot].position
         handle = state.positions[maker].instrument
         taker = position_for(state, account, handle)

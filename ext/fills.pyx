@@ -4,7 +4,7 @@
 from ext.book cimport touch_level
 from ext.orders cimport count_protected, release
 from ext.queues cimport append_to_level, leave_level, take_from_level
-from ext.state cimport count_open, emit_order, fee_of, money_of, move, side_of, touch_position
+from ext.state cimport count_open, emit_order, fee_of, money_of, move, note_trade, side_of, touch_position
 from ext.types cimport E_FILL, O_QUOTE, Event, Instrument, Level, Order, Position, wide_t
 
 
@@ -13,9 +13,7 @@ cdef void exchange(State *self, uint32_t buyer, uint32_t seller, int32_t price, 
     cdef Position *bought = &self.positions[buyer]
     cdef Position *sold = &self.positions[seller]
     cdef Instrument *instrument = &self.instruments[bought.instrument]
-    if instrument.mark < 0:
-        instrument.mark = price
-    instrument.last = price
+    note_trade(self, bought.instrument, price)
     bought.lots += lots
     sold.lots -= lots
     touch_position(self, buyer)

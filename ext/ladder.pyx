@@ -56,7 +56,7 @@ cdef void descend(State *self, Rung *rung, int side, int64_t wanted, uint32_t ow
 cdef int start_rung(State *self, Rung *rung, uint32_t handle, int side, int64_t wanted, uint32_t owner) noexcept nogil:
     """The best level of a leg that has something to take; 0 when there is none."""
     cdef const Instrument *instrument = &self.instruments[handle]
-    cdef int64_t reference = dynamic_reference(instrument), far
+    cdef int64_t reference = dynamic_reference(self, handle), far
     cdef int64_t best = best_price(self, handle, 1 - side)
     rung.handle = handle
     rung.level = self.books.books[handle].side[1 - side].best

@@ -11,7 +11,7 @@ from ext.queues cimport acquire_order, release_order, rest_order, shrink_order, 
 from ext.risk cimport covered, reducible
 from ext.state cimport (
     BROKEN_MEMORY, account_of, best_price, bps_outside, committed_lots, count_open, dynamic_reference, emit, emit_done,
-    emit_order, emit_replaced, fee_of, is_before_gate, is_call, money_fits, money_of, move, price_of, side_of,
+    emit_order, emit_replaced, fee_of, held_lots, is_before_gate, is_call, money_fits, money_of, move, note_trade, price_of, side_of,
     touch_position,
 )
 from ext.types cimport (
@@ -93,8 +93,7 @@ cdef int refusal_by_risk(State *self, uint32_t account, uint32_t instrument, int
     cdef const Position *position = position_or(self, account, instrument, &empty)
     if not covered(self, position, side, price, lots, replaced_lots):
         return R_MARGIN
-    if (position.lots if position.lots > 0 else -position.lots) + position.open_buy + position.open_sell + lots \
-            - replaced_lots > POSITION_LOTS_MAX:
+    if held_lots(position) + self.accounts[account].block_lots + lots - replaced_lots > POSITION_LOTS_MAX:
         return R_POSITION_LIMIT
     return R_NONE
 
@@ -153,7 +152,7 @@ cdef int32_t within_band(State *self, uint32_t handle, int side, int32_t limit) 
     A trade may leave the band on either side: what is sold far below the last price is as strange as what is far above.
     """
     cdef const Instrument *instrument = &self.instruments[handle]
-    cdef int64_t reference = dynamic_reference(instrument), far
+    cdef int64_t reference = dynamic_reference(self, handle), far
     cdef int32_t best = best_price(self, handle, 1 - side)
     if instrument.dynamic_bps == 0 or reference < 0 or best < 0:
         return limit
@@ -311,9 +310,7 @@ cdef void settle_trade(State *self, const Fill *fill, uint32_t taker, int side) 
     cdef int64_t taker_fee = fee_of(value, instrument.taker_fee_ppm)
     cdef int64_t signed_lots = fill.lots if side == BUY else -fill.lots
     cdef Event *event
-    if instrument.mark < 0:
-        instrument.mark = fill.price
-    instrument.last = fill.price
+    note_trade(self, taker_position.instrument, fill.price)
     move(self, taker_position.account, maker_position.account,
          <wide_t>signed_lots * (fill.price - instrument.mark) * instrument.lot_micros)
     move(self, maker_position.account, 0, maker_fee)

@@ -76,6 +76,7 @@ cdef void enter_scheduled(State *self, uint32_t handle, int phase) noexcept nogi
     elif phase == P_BALANCE_END:
         self.instruments[handle].balancing = 0
         end_orders(self, handle)
+        tell_phase(self, handle, BY_SCHEDULE)
     elif phase == P_SETTLED:
         settle_window(self, handle)
     elif phase != P_OPEN or present == P_LISTED:
@@ -123,9 +124,8 @@ cdef void enter_phase(State *self, uint32_t handle, int phase, int reason) noexc
 
 
 cdef void trade_on(State *self, uint32_t handle, int reason) noexcept nogil:
-    """Uncross if a call ends, and trade continuously (AUC-007)."""
-    if is_call(self.instruments[handle].phase):
-        uncross(self, handle)
+    """Uncross what a call, or a halt during one, has left, and trade continuously (AUC-007)."""
+    uncross(self, handle)
     self.schedules[handle].resume_ns = 0
     enter_phase(self, handle, P_CONTINUOUS, reason)
     self.products[self.instruments[handle].product].opened = 1

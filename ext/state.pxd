@@ -214,6 +214,11 @@ cdef inline uint32_t account_of(State *self, uint32_t slot) noexcept nogil:
     return self.positions[self.books.terms[slot].position].account
 
 
+cdef inline int64_t held_lots(const Position *position) noexcept nogil:
+    """Lots held, and open on either side."""
+    return (position.lots if position.lots > 0 else -position.lots) + position.open_buy + position.open_sell
+
+
 cdef inline int64_t committed_lots(State *self, uint32_t position) noexcept nogil:
     """Lots of capacity that are sold or offered (MKT-021)."""
     cdef Position *held = &self.positions[position]
@@ -226,9 +231,23 @@ cdef inline int bps_outside(int32_t price, int32_t reference, int64_t bps) noexc
     return bps > 0 and reference >= 0 and (far if far > 0 else -far) > reference * bps // 10000
 
 
-cdef inline int32_t dynamic_reference(const Instrument *instrument) noexcept nogil:
-    """The last trade's price, else the mark; -1 without either (MKT-011)."""
+cdef inline int32_t dynamic_reference(State *self, uint32_t handle) noexcept nogil:
+    """The last trade's price before the present command, else the mark; -1 without either (MKT-011)."""
+    cdef const Instrument *instrument = &self.instruments[handle]
+    if self.schedules[handle].traded_seq == self.seq:
+        return self.schedules[handle].reference_before
     return instrument.last if instrument.last >= 0 else instrument.mark
+
+
+cdef inline void note_trade(State *self, uint32_t handle, int32_t price) noexcept nogil:
+    """Remember the price of a trade, which gives the mark where there is none (ACC-003)."""
+    cdef Instrument *instrument = &self.instruments[handle]
+    if instrument.dynamic_bps and self.schedules[handle].traded_seq != self.seq:
+        self.schedules[handle].reference_before = dynamic_reference(self, handle)
+        self.schedules[handle].traded_seq = self.seq
+    if instrument.mark < 0:
+        instrument.mark = price
+    instrument.last = price
 
 
 cdef inline uint32_t leg_handle(const Product *product, int32_t window, int fabric) noexcept nogil:

@@ -165,7 +165,7 @@ cdef void cancel(State *self, const Command *command, uint32_t lane) noexcept no
 # --- Market-maker protection ------------------------------------------------------------------------------------------
 
 cdef void protect_quotes(State *self, const Command *command, uint32_t lane) noexcept nogil:
-    """Guard a quote set (MMP-001); what was counted is forgotten."""
+    """Guard a quote set (MMP-001); what was counted is forgotten, but a frozen set stays frozen."""
     cdef uint32_t slot
     cdef Lane *quotes
     if command.price < 0 or command.lots < 0 or command.amount < 0 or command.amount > MMP_WINDOW_MAX_MS:
@@ -190,7 +190,6 @@ cdef void empty_protection(Lane *quotes) noexcept nogil:
     quotes.mmp_fills = 0
     quotes.mmp_lots = 0
     quotes.mmp_until_ns = 0
-    quotes.mmp_frozen = 0
 
 
 cdef void reset_quotes(State *self, const Command *command, uint32_t lane) noexcept nogil:
@@ -198,6 +197,7 @@ cdef void reset_quotes(State *self, const Command *command, uint32_t lane) noexc
     cdef uint32_t slot = find_lane(self, command.account, QUOTE_LANES + command.side)
     if slot != NIL:
         empty_protection(&self.lanes[slot])
+        self.lanes[slot].mmp_frozen = 0
     accept(self, command, lane, 0)
 
 

@@ -303,6 +303,8 @@ cdef struct Schedule:           # Of each instrument (MKT-001).
     int64_t at_ns[SCHEDULE_MOMENTS_MAX]
     int64_t resume_ns           # End of a volatility call; 0: there is none.
     int64_t volatility_call_ns
+    uint64_t traded_seq         # The last command that traded in it, and the dynamic band's reference before that.
+    int32_t reference_before
     uint8_t phase[SCHEDULE_MOMENTS_MAX]
     uint8_t next
     uint8_t count

@@ -30,7 +30,7 @@ def test_window_passes_its_phases_one_by_one_mkt_001(core):
     assert venue.time(-1_200) == ["status PRECLOSE next=S-900s", "indicative 0@0"]
     assert venue.time(-900) == ["status GATED next=S-900s", "status BALANCING next=S+0s"]
     assert venue.time(0) == ["status DELIVERING next=S+3300s"]
-    assert venue.time(3_300) == []  # Standby sells end; it is no phase.
+    assert venue.time(3_300) == ["status DELIVERING next=S+4500s"]  # Standby sells end; the phase goes on.
     assert venue.time(4_500) == ["status EXPIRED"]
     assert venue.time(99_999) == []
 
