@@ -1,17 +1,12 @@
-"""msgpack on the wire <-> records, without a Python object per order. Layouts: docs/protocol.md."""
+"""msgpack on the wire -> command records, without a Python object per order. Layouts: docs/protocol.md."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from ext.frames cimport Buffer
-from ext.types cimport Command, Event
+from ext.types cimport Command
 
 
 cdef enum:                      # Message types that are not also record types.
     T_BATCH = 20
-    T_BATCH_ACK = 36
-    T_L1 = 96
-    T_L2_SNAP = 98
-    T_L2_DELTA = 99
 
 cdef enum:                      # Verdicts of `decode`. Above zero: a reject reason.
     TAKEN = 0
@@ -34,7 +29,6 @@ cdef enum:
     OPERATIONS_MAX = 64         # Of a batch, and legs of a quote.
     VALUE_MAX = 1 << 30         # The core's highest price and quantity.
     FABRIC_BITS = 64            # Of a block's scope.
-    FRAME_BYTES_MAX = 160       # More than any event's frame; docs/protocol.md counts 16 integers at most.
 
 cdef int64_t INTEGER_MAX        # 2^53 - 1: exact in JavaScript too.
 cdef uint64_t EVERY_FABRIC      # A block's scope of all fabrics of its product.
@@ -70,13 +64,3 @@ cdef class CommandBuffer:
 
 
 cdef int decode(const uint8_t *data, Py_ssize_t size, Intake *intake, CommandBuffer commands) except? -3
-
-cdef uint8_t *put_integer(uint8_t *to, int64_t value) noexcept nogil
-cdef int put_answer(Buffer out, const Event *event, uint64_t ref, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1
-cdef int put_refusal(Buffer out, uint64_t ref, int reason, int64_t arg, int64_t ts_us, uint64_t gseq) except -1
-cdef int put_batch_ack(Buffer out, uint64_t ref, int count) except -1
-cdef int put_private(Buffer out, const Event *event, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1
-cdef int put_row(Buffer out, const int64_t *values, int count) except -1
-cdef int put_notice(Buffer out, const Event *event, int64_t ts_us) except -1
-cdef bint is_private(const Event *event) noexcept
-cdef int64_t how_it_came_about(const Event *event) noexcept

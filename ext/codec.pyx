@@ -1,20 +1,17 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
-"""msgpack on the wire <-> records, without a Python object per order. Layouts: docs/protocol.md.
+"""msgpack on the wire -> command records, without a Python object per order. Layouts: docs/protocol.md.
 
 `decode` checks form: arrays of the right length, integers below 2^53. What the numbers mean is the core's to judge,
 so a price or quantity that does not fit the core's 32 bits becomes one that the core refuses.
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
-from ext.frames cimport OP_BINARY
 from ext.types cimport (
-    C_BLOCK, C_MASS_CANCEL, C_MMP_RESET, C_MMP_SET, C_PLACE, C_QUOTE, C_REPLACE, C_REPLACE_REF, E_ACK, E_ASSIGNED,
-    E_BOUGHT_IN, E_CAPACITY, E_DONE, E_FILL, E_NOTICE, E_REJECT, E_REPLACED, F_KEEP_PRIORITY, F_POST_ONLY, GTD,
-    M_INSTRUMENT, M_LANE, M_SIDE, M_TAG, V_BALANCE, V_BLOCK, V_CALL, V_DUPLICATE, V_SELL, V_TAKER,
+    C_BLOCK, C_MASS_CANCEL, C_MMP_RESET, C_MMP_SET, C_PLACE, C_QUOTE, C_REPLACE, C_REPLACE_REF, F_KEEP_PRIORITY,
+    F_POST_ONLY, GTD, M_INSTRUMENT, M_LANE, M_SIDE, M_TAG,
 )
 
 INTEGER_MAX = (<int64_t>1 << 53) - 1
@@ -99,7 +96,7 @@ cdef bint read_flags(Reader *source, int64_t known, int64_t *flags) noexcept nog
 
 cdef bint read_scope(Reader *source, uint64_t *scope) noexcept nogil:
     """Read a block's fabrics: nil for all, or a list of 1 to 64 different indices."""
-    cdef int64_t count = 0, index = 0, i
+    cdef int64_t count = 0, index = 0
     if source.at < source.end and source.at[0] == 0xC0:
         source.at += 1
         scope[0] = EVERY_FABRIC
@@ -107,10 +104,11 @@ cdef bint read_scope(Reader *source, uint64_t *scope) noexcept nogil:
     if not read_array(source, &count) or not 1 <= count <= FABRIC_BITS:
         return False
     scope[0] = 0
-    for i in range(count):
+    while count:
         if not read_within(source, 0, FABRIC_BITS - 1, &index) or scope[0] >> index & 1:
             return False
         scope[0] |= <uint64_t>1 << index
+        count -= 1
     return True
 
 
@@ -213,7 +211,7 @@ cdef int decode_command(Reader *source, int64_t type, int64_t count, Intake *int
     if type == C_BLOCK:
         return decode_block(source, count, intake, commands)
     if type == C_MMP_SET or type == C_MMP_RESET:
-        return decode_protection(source, type, count, intake, commands)
+        return decode_guard(source, type, count, intake, commands)
     return decode_cancel(source, type, count, intake, commands)
 
 
@@ -305,7 +303,7 @@ cdef int decode_block(Reader *source, int64_t count, Intake *intake, CommandBuff
     return TAKEN
 
 
-cdef int decode_protection(Reader *source, int64_t type, int64_t count, Intake *intake, CommandBuffer commands) except? -3:
+cdef int decode_guard(Reader *source, int64_t type, int64_t count, Intake *intake, CommandBuffer commands) except? -3:
     """What guards a quote set: mmp_set and mmp_reset."""
     cdef int64_t quote_set = 0, window_ms = 0, fills = 0, lots = 0
     cdef bint good = count == (6 if type == C_MMP_SET else 3) and read_within(source, 0, 255, &quote_set)
@@ -448,144 +446,7 @@ cdef int decode_batch(Reader *source, int count, Intake *intake, CommandBuffer c
     return TAKEN
 
 
-# Encoding.
-
-cdef inline uint8_t *put_big_endian(uint8_t *to, int kind, uint64_t value, int size) noexcept nogil:
-    cdef int i
-    to[0] = <uint8_t>kind
-    for i in range(size):
-        to[1 + i] = <uint8_t>(value >> (8 * (size - 1 - i)))
-    return to + 1 + size
-
-
-cdef uint8_t *put_integer(uint8_t *to, int64_t value) noexcept nogil:
-    """Write the shortest msgpack form; at most 9 bytes. Returns the place after it."""
-    if value >= 0:
-        if value < 128:
-            to[0] = <uint8_t>value
-            return to + 1
-        if value < 256:
-            return put_big_endian(to, 0xCC, value, 1)
-        if value < 65536:
-            return put_big_endian(to, 0xCD, value, 2)
-        if value < (<int64_t>1 << 32):
-            return put_big_endian(to, 0xCE, value, 4)
-        return put_big_endian(to, 0xCF, value, 8)
-    if value >= -32:
-        to[0] = <uint8_t>(256 + value)
-        return to + 1
-    if value >= -128:
-        return put_big_endian(to, 0xD0, <uint64_t>value, 1)
-    if value >= -32768:
-        return put_big_endian(to, 0xD1, <uint64_t>value, 2)
-    if value >= -(<int64_t>1 << 31):
-        return put_big_endian(to, 0xD2, <uint64_t>value, 4)
-    return put_big_endian(to, 0xD3, <uint64_t>value, 8)
-
-
-cdef int put_row(Buffer out, const int64_t *values, int count) except -1:
-    """Append one frame whose message is an array of at most 16 integers."""
-    cdef Py_ssize_t start
-    cdef uint8_t *to
-    cdef int i
-    out.reserve(FRAME_BYTES_MAX)
-    start = out.begin_frame()
-    to = out.data + out.size
-    if count < 16:
-        to[0] = <uint8_t>(0x90 | count)
-        to += 1
-    else:
-        to = put_big_endian(to, 0xDC, count, 2)
-    for i in range(count):
-        to = put_integer(to, values[i])
-    out.size = to - out.data
-    out.end_frame(start, OP_BINARY)
-    return 0
-
-
-cdef int put_refusal(Buffer out, uint64_t ref, int reason, int64_t arg, int64_t ts_us, uint64_t gseq) except -1:
-    cdef int64_t[6] row = [E_REJECT, <int64_t>ref, reason, arg, ts_us, <int64_t>gseq]
-    return put_row(out, row, 6)
-
-
-cdef int put_batch_ack(Buffer out, uint64_t ref, int count) except -1:
-    cdef int64_t[3] row = [T_BATCH_ACK, <int64_t>ref, count]
-    return put_row(out, row, 3)
-
-
-cdef int put_answer(Buffer out, const Event *event, uint64_t ref, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1:
-    """Append ack or reject."""
-    if event.type == E_REJECT:
-        return put_refusal(out, ref, event.reason, event.instrument, ts_us, gseq)
-    cdef int64_t[7] row = [
-        E_ACK, <int64_t>ref, 1 if event.flags & V_DUPLICATE else 0, <int64_t>event.oid, ts_us, <int64_t>gseq, pseq,
-    ]
-    return put_row(out, row, 7)
-
-
-cdef int put_private(Buffer out, const Event *event, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1:
-    """Append fill, done, replaced, assigned, bought_in or capacity."""
-    cdef int64_t oid = <int64_t>event.oid
-    cdef int64_t ref = <int64_t>event.ref
-    cdef int64_t side = 1 if event.flags & V_SELL else 0
-    cdef int64_t taker = 1 if event.flags & V_TAKER else 0
-    cdef int64_t[16] fill
-    cdef int64_t[8] done
-    cdef int64_t[9] replaced
-    if event.type == E_FILL:
-        fill = [
-            E_FILL, pseq, oid, ref, <int64_t>event.match_id, event.instrument, side, event.price, event.lots,
-            event.cum, event.leaves, taker, event.amount, ts_us, <int64_t>gseq, how_it_came_about(event),
-        ]
-        return put_row(out, fill, 16)
-    if event.type == E_DONE:
-        done = [E_DONE, pseq, oid, ref, event.reason, event.cum, ts_us, <int64_t>gseq]
-        return put_row(out, done, 8)
-    if event.type != E_REPLACED:
-        return put_delivery(out, event, ts_us, gseq, pseq)
-    replaced = [E_REPLACED, pseq, oid, ref, event.price, event.lots, event.leaves, ts_us, <int64_t>gseq]
-    return put_row(out, replaced, 9)
-
-
-cdef int64_t how_it_came_about(const Event *event) noexcept:
-    """The flags of a fill or trade that are told."""
-    return event.flags & (V_CALL | V_BLOCK | V_BALANCE)
-
-
-cdef int put_delivery(Buffer out, const Event *event, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1:
-    """Append what an account hears of a window's delivery: assigned, bought_in or capacity."""
-    cdef int64_t provides = 1 if event.flags & V_SELL else 0
-    cdef int64_t[9] assigned
-    cdef int64_t[7] bought_in
-    cdef int64_t[6] capacity
-    if event.type == E_ASSIGNED:
-        assigned = [
-            E_ASSIGNED, pseq, event.instrument, provides, event.price, event.lots, event.amount, ts_us,
-            <int64_t>gseq,
-        ]
-        return put_row(out, assigned, 9)
-    if event.type == E_BOUGHT_IN:
-        bought_in = [E_BOUGHT_IN, pseq, event.instrument, event.lots, event.leaves, ts_us, <int64_t>gseq]
-        return put_row(out, bought_in, 7)
-    capacity = [E_CAPACITY, pseq, event.instrument, event.lots, ts_us, <int64_t>gseq]
-    return put_row(out, capacity, 6)
-
-
-cdef int put_notice(Buffer out, const Event *event, int64_t ts_us) except -1:
-    """Append a notice: what it is about, and the quote set."""
-    cdef int64_t[4] row = [E_NOTICE, event.reason, event.lane, ts_us]
-    return put_row(out, row, 4)
-
-
-cdef bint is_private(const Event *event) noexcept:
-    """Whether an event is told to all sessions of an account, with its `pseq`."""
-    return (
-        event.type == E_FILL or event.type == E_DONE or event.type == E_REPLACED or event.type == E_ASSIGNED
-        or event.type == E_BOUGHT_IN or event.type == E_CAPACITY
-    )
-
-
-# For tests and tools: the same functions on Python bytes.
+# For tests and tools: the same function on Python bytes.
 
 def decode_message(bytes message, uint32_t account, uint8_t lane, int64_t wall_us=0):
     """Return (verdict, ref, arg, command records) of one binary message; see `decode`."""
@@ -599,26 +460,3 @@ def decode_message(bytes message, uint32_t account, uint8_t lane, int64_t wall_u
         <const uint8_t *>PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message), &intake, commands
     )
     return verdict, intake.ref, intake.arg, commands.copy(0, commands.count)
-
-
-def encode_event(record, int64_t ts_us, uint64_t gseq, int64_t pseq):
-    """Return the frame of one event record that is for an account: an answer, a private message or a notice."""
-    cdef Py_buffer view
-    cdef Buffer out = Buffer()
-    cdef const Event *event
-    PyObject_GetBuffer(record, &view, PyBUF_SIMPLE)
-    try:
-        if view.len != sizeof(Event):
-            raise ValueError(f"an event record must have {sizeof(Event)} bytes, was {view.len}")
-        event = <const Event *>view.buf
-        if event.type == E_ACK or event.type == E_REJECT:
-            put_answer(out, event, event.ref, ts_us, gseq, pseq)
-        elif is_private(event):
-            put_private(out, event, ts_us, gseq, pseq)
-        elif event.type == E_NOTICE:
-            put_notice(out, event, ts_us)
-        else:
-            raise ValueError(f"event type must be 33, 34, 35, 37, 38, 41, 110, 111 or 112, was {event.type}")
-    finally:
-        PyBuffer_Release(&view)
-    return out.take()

@@ -1,7 +1,7 @@
 """The core as other Cython modules see it."""
 
 from ext.state cimport State
-from ext.types cimport Instrument, int64_t, uint32_t
+from ext.types cimport Instrument, int32_t, int64_t, uint32_t
 
 
 cdef class Core:
@@ -11,3 +11,5 @@ cdef class Core:
     cdef int check(self) except -1
     cdef Instrument *listed(self, uint32_t handle) except NULL
     cdef void evaluate_all(self, uint32_t handle)
+    cdef int set_schedule(self, uint32_t handle, int64_t volatility_call_ns, list moments) except -1
+    cdef int add_window(self, uint32_t number, int32_t window, uint32_t handle) except -1

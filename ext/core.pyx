@@ -7,26 +7,38 @@ It belongs to one thread at a time and holds no lock.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdlib cimport free
-from libc.string cimport memset
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcpy, memset
 
-from ext.book cimport arena_release, arena_reserve, books_close, books_open, open_book
+from ext.book cimport arena_release, arena_reserve, books_close, books_open, handle_of, open_book, slot_of
 from ext.dump cimport dump_state
 from ext.idmap cimport map_close, map_find, map_open, refs_open
 from ext.lanes cimport answer_again, find_lane, find_or_add_lane
+from ext.block_orders cimport place_block, replace_block
+from ext.blocks cimport block_of, end_block, has_leg, recheck_blocks, wake_blocks
+from ext.fills cimport after_fill, charge, exchange, fill_maker
 from ext.orders cimport (
-    R_BALANCE, R_MALFORMED, R_NO_ACCOUNT, R_OPEN_LIMIT, R_STALE_REF, R_UNKNOWN_TYPE, cancel, place, replace,
+    D_CAPACITY, R_BALANCE, R_MALFORMED, R_NO_ACCOUNT, R_OPEN_LIMIT, R_STALE_REF, R_UNKNOWN_TYPE, clip_reduce_only,
+    end_resting, place, position_for, replace, target_slot,
 )
+from ext.phases cimport close_gate, halt, pass_moments, resume, schedule_next, suspend_by_band
 from ext.prefetch cimport PREFETCH_ORDERS_MIN, look_ahead, look_at_first
 from ext.queues cimport next_level, retire_level
 from ext.quotes cimport continues_quote, leg_of, quote
 from ext.risk cimport evaluate
-from ext.state cimport BROKEN_POSITIONS, emit, emit_answer, grow_events, told_of, wide_high, wide_low
-from ext.sweeps cimport mass_cancel, pass_time, session_lost
+from ext.state cimport (
+    BROKEN_MEMORY, BROKEN_POSITIONS, Product, account_of, committed_lots, emit, emit_answer, grow_events, is_call,
+    price_of, told_of, wide_high, wide_low,
+)
+from ext.shelf cimport Shelf, shelf_free, shelf_stale, sync_tops
+from ext.sweeps cimport cancel, mass_cancel, pass_time, protect_quotes, pull_quotes, reset_quotes, session_lost
+from ext.uncross cimport indicate
 from ext.types cimport (
-    C_CANCEL, C_CANCEL_REF, C_DEPOSIT, C_MASS_CANCEL, C_PLACE, C_QUOTE, C_RARE_FIRST, C_REPLACE, C_REPLACE_REF,
-    C_SESSION_LOST, C_TIME, C_WITHDRAW, E_ACCOUNT, E_ACK, E_LEVEL, E_REJECT, MONEY_MAX, NIL, SLOT_MASK, V_SELL,
-    Account, Command, Event, Lane, Level, Position, int32_t, int64_t, uint64_t, wide_t,
+    C_BLOCK, C_CANCEL, C_CANCEL_REF, C_DEPOSIT, C_MMP_RESET, C_MMP_SET, C_PLACE, C_QUOTE, C_RARE_FIRST, C_REPLACE,
+    C_REPLACE_REF, C_SESSION_LOST, C_TIME, C_WITHDRAW, E_ACCOUNT, E_ACK, E_FILL, E_LEVEL, E_REJECT, E_TRADE,
+    FABRICS_MAX, MONEY_MAX, NIL, O_BLOCK, O_PHYSICAL, O_REDUCE_ONLY, SCHEDULE_MOMENTS_MAX, SELL, SLOT_MASK, V_BALANCE, V_SELL, V_TAKER,
+    Account, Capacity, Command, Event, Lane, Level, Order, Position, Schedule, int32_t, int64_t, uint8_t, uint16_t,
+    uint64_t, wide_t,
 )
 
 
@@ -49,9 +61,24 @@ cdef inline void dispatch_client(State *self, const Command *command, uint32_t l
     elif command.type == C_QUOTE:
         quote(self, command, lane, first)
     elif command.type == C_REPLACE or command.type == C_REPLACE_REF:
-        replace(self, command, lane)
+        dispatch_replace(self, command, lane)
+    elif command.type == C_BLOCK:
+        place_block(self, command, lane)
+    elif command.type == C_MMP_SET:
+        protect_quotes(self, command, lane)
+    elif command.type == C_MMP_RESET:
+        reset_quotes(self, command, lane)
     else:
         mass_cancel(self, command, lane)
+
+
+cdef void dispatch_replace(State *self, const Command *command, uint32_t lane) noexcept nogil:
+    """Orders and blocks are named alike."""
+    cdef uint32_t slot = target_slot(self, command, lane)
+    if slot != NIL and self.books.orders[slot].meta & O_BLOCK:
+        replace_block(self, command, lane, slot)
+    else:
+        replace(self, command, lane, slot)
 
 
 cdef inline void reject(State *self, const Command *command, int reason) noexcept nogil:
@@ -132,20 +159,80 @@ cdef void publish_levels(State *self) noexcept nogil:
     self.books.dirty_count = 0
 
 
-cdef void finish(State *self) noexcept nogil:
-    """End of a command: requirements (RSK-004), then levels."""
+cdef void indicate_calls(State *self, uint32_t *books, uint32_t count) noexcept nogil:
+    """Tell what the books in a call that have changed, or have entered it, would trade (AUC-005)."""
     cdef uint32_t index
+    for index in range(count):
+        if is_call(self.instruments[books[index]].phase):
+            indicate(self, books[index])
+
+
+cdef uint32_t collect_calls(State *self) noexcept nogil:
+    """The books in a call that the command has touched, each once, then those it has taken into one."""
+    cdef uint32_t index, handle, entered = self.calls_entered
+    cdef uint32_t count = 0
+    if self.books.dirty_count + entered > self.touched_calls_max:
+        if not grow_touched_calls(self, self.books.dirty_count + entered):
+            return 0
+    for index in range(self.books.dirty_count + entered):
+        if index < self.books.dirty_count:
+            handle = self.books.levels[self.books.dirty[index]].book
+        else:
+            handle = self.calls[index - self.books.dirty_count]
+        if is_call(self.instruments[handle].phase) and not self.schedules[handle].indicated:
+            self.schedules[handle].indicated = 1
+            self.touched_calls[count] = handle
+            count += 1
+    for index in range(count):
+        self.schedules[self.touched_calls[index]].indicated = 0
+    self.calls_entered = 0
+    return count
+
+
+cdef int grow_touched_calls(State *self, uint32_t wanted) noexcept nogil:
+    cdef uint32_t *grown = <uint32_t *>realloc(self.touched_calls, wanted * 2 * sizeof(uint32_t))
+    if grown == NULL:
+        self.broken = BROKEN_MEMORY
+        return 0
+    self.touched_calls = grown
+    self.touched_calls_max = wanted * 2
+    return 1
+
+
+cdef void finish_market(State *self) noexcept nogil:
+    """End of a command that concerns blocks, calls or quotes: blocks that may trade again, pulled quotes, best prices."""
+    if self.opened:
+        recheck_blocks(self)
+    if self.fired_count:
+        pull_quotes(self)
+    if self.blocks_resting:
+        sync_tops(self)
+
+
+cdef void finish(State *self) noexcept nogil:
+    """End of a command: the market's own, requirements (RSK-004), levels, then what calls would trade."""
+    cdef uint32_t index, calls = 0
+    if self.opened or self.fired_count or self.blocks_resting:
+        finish_market(self)
     for index in range(self.touched_count):
         self.positions[self.touched[index]].touched = 0
         evaluate(self, self.touched[index])
     self.touched_count = 0
+    if self.calls_open or self.calls_entered:
+        calls = collect_calls(self)
     publish_levels(self)
+    if calls:
+        indicate_calls(self, self.touched_calls, calls)
+
+
+cdef inline int is_client(int type) noexcept nogil:
+    """Whether a type from C_PLACE to C_REPLACE_REF is a command: not batch, dead-man switch or status query."""
+    return type != 20 and type != 25 and type != 27
 
 
 cdef void apply_command(State *self, const Command *command) noexcept nogil:
     self.seq += 1
-    if C_PLACE <= command.type <= C_REPLACE or command.type == C_MASS_CANCEL or command.type == C_QUOTE \
-            or command.type == C_REPLACE_REF:
+    if C_PLACE <= command.type <= C_REPLACE_REF and is_client(command.type):
         apply_client(self, command)
     elif command.type == C_TIME:
         pass_time(self, command)
@@ -155,7 +242,12 @@ cdef void apply_command(State *self, const Command *command) noexcept nogil:
         session_lost(self, command)
     else:
         reject(self, command, R_UNKNOWN_TYPE)
-    if self.touched_count or self.books.dirty_count:
+    if self.gate_waiting == 0:
+        finish_command(self)
+
+
+cdef inline void finish_command(State *self) noexcept nogil:
+    if self.touched_count or self.books.dirty_count or self.opened or self.calls_entered:
         finish(self)
     self.command += 1
 
@@ -174,6 +266,8 @@ cdef size_t apply_records(State *self, const char *data, size_t offset, size_t s
             look_ahead(self, data, offset, size)
         apply_command(self, command)
         offset += command.length
+        if self.gate_waiting:
+            break
     return offset
 
 
@@ -212,10 +306,12 @@ cdef class Core:
         state.accounts = <Account *>arena_reserve(accounts_max * sizeof(Account))
         state.instruments = <Instrument *>arena_reserve((<size_t>instruments_max + 1) * sizeof(Instrument))
         state.positions = <Position *>arena_reserve(<size_t>POSITIONS_MAX * sizeof(Position))
+        state.capacities = <Capacity *>arena_reserve(<size_t>POSITIONS_MAX * sizeof(Capacity))
+        state.schedules = <Schedule *>arena_reserve((<size_t>instruments_max + 1) * sizeof(Schedule))
         state.lanes = <Lane *>arena_reserve(<size_t>LANES_MAX * sizeof(Lane))
         state.touched = <uint32_t *>arena_reserve(<size_t>POSITIONS_MAX * sizeof(uint32_t))
         if state.accounts == NULL or state.instruments == NULL or state.positions == NULL or state.lanes == NULL \
-                or state.touched == NULL or not map_open(&state.position_map, 1024) \
+                or state.touched == NULL or state.capacities == NULL or state.schedules == NULL or not map_open(&state.position_map, 1024) \
                 or not map_open(&state.lane_map, 1024) or not refs_open(&state.refs, 1024, index_seed):
             raise MemoryError("no address space for the core's arenas")
         grow_events(state)
@@ -223,7 +319,10 @@ cdef class Core:
             raise MemoryError("no memory for events")
         state.instruments_count = 1             # Handle 0 means none.
         state.next_match_id = 1
-        state.next_gate_ns = 0x7FFFFFFFFFFFFFFF
+        state.products_count = 1                # Number 0 means none.
+        state.free_block = NIL
+        state.wake = wake_blocks
+        state.suspend = suspend_by_band
         self.add_account(0, 0, False)
 
     def __dealloc__(self):
@@ -232,6 +331,18 @@ cdef class Core:
         if state.lanes != NULL:
             for index in range(state.lanes_count):
                 free(state.lanes[index].outcomes)
+        for index in range(state.products_count):
+            if state.products != NULL:
+                shelf_free(<Shelf *>state.products[index].shelf)
+                free(state.products[index].handles)
+        free(state.products)
+        free(state.blocks)
+        free(state.fired)
+        free(state.calls)
+        free(state.touched_calls)
+        free(state.moments)
+        arena_release(state.capacities, <size_t>POSITIONS_MAX * sizeof(Capacity))
+        arena_release(state.schedules, (<size_t>state.instruments_max + 1) * sizeof(Schedule))
         books_close(&state.books)
         arena_release(state.accounts, state.accounts_max * sizeof(Account))
         arena_release(state.instruments, (<size_t>state.instruments_max + 1) * sizeof(Instrument))
@@ -314,8 +425,8 @@ cdef class Core:
     def apply(self, bytes records not None, int64_t ts_ns):
         """`begin` and `run` for a batch without rare records; returns the number of events."""
         self.start(ts_ns)
-        if self.advance(records, 0) != PyBytes_GET_SIZE(records):
-            raise ValueError("records with a payload must go through the engine")
+        if self.advance(records, 0) != PyBytes_GET_SIZE(records) or self.state.gate_waiting:
+            raise ValueError("records with a payload, and gates with holders, must go through the engine")
         return self.state.event_count
 
     def begin_rare(self):
@@ -328,8 +439,14 @@ cdef class Core:
         self.state.command += 1
         self.check()
 
+    def set_lots(self, uint64_t event, int32_t lots):
+        """Put a number into an event of this batch that could not be known when it was added."""
+        if event >= self.state.event_count:
+            raise ValueError(f"event must be below {self.state.event_count}, was {event}")
+        self.state.events[event].lots = lots
+
     def emit(self, int type, *, int flags=0, int reason=0, uint32_t account=0, uint32_t instrument=0, int32_t price=0,
-             int32_t lots=0, int64_t amount=0):
+             int32_t lots=0, int32_t cum=0, int32_t leaves=0, int64_t amount=0):
         """Append an event of the present command."""
         cdef Event *event = emit(&self.state, type)
         event.flags = flags
@@ -338,6 +455,8 @@ cdef class Core:
         event.instrument = instrument
         event.price = price
         event.lots = lots
+        event.cum = cum
+        event.leaves = leaves
         event.amount = amount
 
     def add_account(self, uint32_t number, uint32_t group, bint margined):
@@ -351,30 +470,235 @@ cdef class Core:
         account.margined = margined
         account.first_position = NIL
         account.last_position = NIL
+        account.first_block = NIL
+        account.last_block = NIL
         self.state.accounts_count += 1
 
-    def add_instrument(self, uint32_t handle, uint32_t product, int64_t window, int64_t lot_micros,
-                       uint32_t maker_fee_ppm, uint32_t taker_fee_ppm, int64_t gate_ns):
-        """List the next instrument, open. Handles are dense from 1."""
+    def add_product(self, uint32_t number, uint32_t fabrics):
+        """Make the next product known. Numbers are dense from 1."""
+        cdef Product *grown
+        if number != self.state.products_count or not 0 < fabrics <= FABRICS_MAX:
+            raise ValueError(f"product must be {self.state.products_count} with 1 to {FABRICS_MAX} fabrics, "
+                             f"was {number}, {fabrics}")
+        if number >= self.state.products_max:
+            grown = <Product *>realloc(self.state.products, (number + 16) * sizeof(Product))
+            if grown == NULL:
+                raise MemoryError("no memory for products")
+            memset(&grown[self.state.products_max], 0, (number + 16 - self.state.products_max) * sizeof(Product))
+            self.state.products = grown
+            self.state.products_max = number + 16
+        self.state.products[number].fabrics = fabrics
+        self.state.products_count += 1
+
+    def add_instrument(self, uint32_t handle, uint32_t product, uint8_t fabric, int32_t window, int64_t lot_micros,
+                       uint32_t maker_fee_ppm, uint32_t taker_fee_ppm, int64_t volatility_call_ns,
+                       uint16_t band_static_bps, uint16_t band_dynamic_bps, list schedule not None):
+        """List the next instrument. Handles are dense from 1, the fabrics of a window one after another."""
         cdef Instrument *instrument
         if handle != self.state.instruments_count or handle > self.state.instruments_max:
             raise ValueError(f"handle must be {self.state.instruments_count}, at most {self.state.instruments_max}, "
                              f"was {handle}")
+        if not 0 < product < self.state.products_count or fabric >= self.state.products[product].fabrics:
+            raise ValueError(f"product and fabric must be known, were {product} and {fabric}")
+        if not 0 < len(schedule) <= SCHEDULE_MOMENTS_MAX + 1:
+            raise ValueError(f"schedule must have 1 to {SCHEDULE_MOMENTS_MAX + 1} moments, had {len(schedule)}")
         instrument = &self.state.instruments[handle]
         instrument.product = product
+        instrument.fabric = fabric
         instrument.window = window
         instrument.lot_micros = lot_micros
         instrument.maker_fee_ppm = maker_fee_ppm
         instrument.taker_fee_ppm = taker_fee_ppm
-        instrument.gate_ns = gate_ns
+        instrument.static_bps = band_static_bps
+        instrument.dynamic_bps = band_dynamic_bps
         instrument.mark = -1
+        instrument.last = -1
         instrument.first_position = NIL
         instrument.last_position = NIL
-        instrument.open = 1
+        self.set_schedule(handle, volatility_call_ns, schedule)
+        if fabric == 0:
+            self.add_window(product, window, handle)
         open_book(&self.state.books, handle)
         self.state.instruments_count += 1
-        if gate_ns < self.state.next_gate_ns:
-            self.state.next_gate_ns = gate_ns
+        schedule_next(&self.state, handle)
+        if <uint32_t>fabric + 1 == self.state.products[product].fabrics:
+            shelf_stale(&self.state, product)
+        self.check()
+
+    cdef int set_schedule(self, uint32_t handle, int64_t volatility_call_ns, list moments) except -1:
+        cdef Schedule *schedule = &self.state.schedules[handle]
+        self.state.instruments[handle].phase = moments[0][1]
+        for at_ns, phase in moments[1:]:
+            schedule.at_ns[schedule.count] = at_ns
+            schedule.phase[schedule.count] = phase
+            schedule.count += 1
+        schedule.volatility_call_ns = volatility_call_ns
+        if volatility_call_ns or is_call(self.state.instruments[handle].phase):
+            self.state.calls_open = 1
+        return 0
+
+    cdef int add_window(self, uint32_t number, int32_t window, uint32_t handle) except -1:
+        """Note the first fabric's instrument of a window; the product's calendar grows at either end."""
+        cdef Product *product = &self.state.products[number]
+        cdef int64_t first = window if product.windows == 0 else min(window, product.first_window)
+        cdef int64_t end = max(window + 1, product.first_window + product.windows) if product.windows else window + 1
+        cdef uint32_t *handles
+        if end - first != product.windows:
+            handles = <uint32_t *>calloc(end - first, sizeof(uint32_t))
+            if handles == NULL:
+                raise MemoryError("no memory for a calendar")
+            if product.windows:
+                memcpy(&handles[product.first_window - first], product.handles, product.windows * sizeof(uint32_t))
+            free(product.handles)
+            product.handles = handles
+            product.first_window = <int32_t>first
+            product.windows = <int32_t>(end - first)
+        product.handles[window - product.first_window] = handle
+        return 0
+
+    # The gate, halts, capacity, the balancing market: the engine decides, these carry out.
+
+    @property
+    def gate_waiting(self) -> int:
+        """Handle of an instrument whose gate waits for `close_gate`, 0 if none."""
+        return self.state.gate_waiting
+
+    def close_gate(self):
+        """End the orders of the instrument whose gate waits, and tell its phase (MKT-007)."""
+        if self.state.gate_waiting == 0:
+            raise AssertionError("no gate waits")
+        close_gate(&self.state)
+        self.check()
+
+    def go_on(self):
+        """Go on with the TIME command that a gate has interrupted; finishes it unless another gate waits."""
+        pass_moments(&self.state)
+        if self.state.gate_waiting == 0:
+            finish_command(&self.state)
+        self.check()
+
+    def halt(self, uint32_t handle):
+        """Stop trading (MKT-006)."""
+        self.listed(handle)
+        halt(&self.state, handle)
+
+    def resume(self, uint32_t handle):
+        """Let a halted instrument trade again (MKT-006)."""
+        self.listed(handle)
+        resume(&self.state, handle)
+
+    def phase(self, uint32_t handle):
+        """The phase of an instrument."""
+        return self.listed(handle).phase
+
+    def is_balancing(self, uint32_t handle):
+        """Whether standby sells may rest (MKT-030)."""
+        return self.listed(handle).balancing != 0
+
+    def mark(self, uint32_t handle):
+        """The mark in ticks, or None."""
+        cdef int32_t mark = self.listed(handle).mark
+        return None if mark < 0 else mark
+
+    def group(self, uint32_t account):
+        """The owner group of an account."""
+        if account >= self.state.accounts_count:
+            raise ValueError(f"account must be below {self.state.accounts_count}, was {account}")
+        return self.state.accounts[account].group
+
+    def holdings(self, uint32_t handle):
+        """(account, lots, certified) of every position of an instrument, in order of creation."""
+        cdef uint32_t slot = self.listed(handle).first_position
+        cdef Position *position
+        rows = []
+        while slot != NIL:
+            position = &self.state.positions[slot]
+            rows.append((position.account, position.lots, self.state.capacities[slot].certified))
+            slot = position.next_of_instrument
+        return rows
+
+    def sells(self, uint32_t handle):
+        """(oid, price, leaves, account, physical) of the resting sells, best first."""
+        cdef uint32_t level, slot
+        cdef Order *order
+        self.listed(handle)
+        rows = []
+        level = self.state.books.books[handle].side[SELL].best
+        while level != NIL:
+            slot = self.state.books.levels[level].head
+            while slot != NIL:
+                order = &self.state.books.orders[slot]
+                rows.append((handle_of(&self.state.books, slot), self.state.books.levels[level].price, order.leaves,
+                             account_of(&self.state, slot), order.meta & O_PHYSICAL != 0))
+                slot = order.next
+            level = next_level(&self.state.books, handle, SELL, self.state.books.levels[level].price)
+        return rows
+
+    def take(self, uint64_t oid, int32_t lots, uint32_t account, uint32_t fee_ppm):
+        """Buy of a resting sell for an account, at most what it shows; returns the lots (MKT-021, MKT-032)."""
+        cdef State *state = &self.state
+        cdef uint32_t slot = slot_of(&state.books, oid), maker, taker, handle
+        cdef int32_t price
+        cdef int64_t fee
+        cdef Event *event
+        if slot == NIL or state.books.orders[slot].meta & O_BLOCK or account >= state.accounts_count:
+            raise ValueError(f"oid must be of a resting order and account be known, were {oid} and {account}")
+        if state.books.orders[slot].meta & O_REDUCE_ONLY and not clip_reduce_only(state, slot, SELL):
+            return 0
+        maker = state.books.terms[slot].position
+        handle = state.positions[maker].instrument
+        taker = position_for(state, account, handle)
+        if taker == NIL:
+            raise MemoryError("no room for a position")
+        price = price_of(state, slot)
+        lots = min(lots, state.books.orders[slot].shown)
+        state.next_match_id += 1
+        exchange(state, taker, maker, price, lots)
+        fill_maker(state, slot, price, lots, state.instruments[handle].maker_fee_ppm, V_BALANCE)
+        fee = charge(state, taker, price, lots, fee_ppm)
+        event = emit(state, E_FILL)
+        event.flags = V_BALANCE | V_TAKER
+        event.account = account
+        event.instrument = handle
+        event.match_id = state.next_match_id - 1
+        event.price = price
+        event.lots = lots
+        event.cum = lots
+        event.amount = fee
+        event = emit(state, E_TRADE)
+        event.flags = V_BALANCE
+        event.instrument = handle
+        event.match_id = state.next_match_id - 1
+        event.price = price
+        event.lots = lots
+        after_fill(state, slot, lots)
+        self.check()
+        return lots
+
+    def certify(self, uint32_t account, uint32_t handle, int64_t lots):
+        """Set an account's capacity in an instrument; what it no longer backs ends (MKT-020, MKT-022)."""
+        cdef State *state = &self.state
+        cdef uint32_t position, slot, following
+        self.group(account)
+        self.listed(handle)
+        position = position_for(state, account, handle)
+        if position == NIL:
+            raise MemoryError("no room for a position")
+        state.capacities[position].certified = lots
+        slot = state.accounts[account].last_block
+        while slot != NIL:
+            following = state.books.terms[slot].mine_prev
+            if committed_lots(state, position) > lots and state.books.orders[slot].meta & O_PHYSICAL \
+                    and has_leg(state, &state.blocks[block_of(state, slot)], handle):
+                end_block(state, block_of(state, slot), D_CAPACITY)
+            slot = following
+        slot = state.positions[position].tail
+        while slot != NIL:
+            following = state.books.terms[slot].mine_prev
+            if committed_lots(state, position) > lots and state.books.orders[slot].meta & O_PHYSICAL:
+                end_resting(state, slot, D_CAPACITY)
+            slot = following
+        self.check()
 
     cdef Instrument *listed(self, uint32_t handle) except NULL:
         if handle == 0 or handle >= self.state.instruments_count:
@@ -430,15 +754,11 @@ cdef class Core:
         return self.state.external
 
     def requirement_sum(self, uint32_t account):
-        """Sum of the account's requirements as last evaluated, micros."""
-        cdef uint32_t slot
-        total = 0
+        """Sum of the account's requirements as last evaluated, and of its blocks' reserves, micros."""
+        cdef wide_t requirement
         self.balance(account)
-        slot = self.state.accounts[account].first_position
-        while slot != NIL:
-            total += self.state.positions[slot].requirement
-            slot = self.state.positions[slot].next_of_account
-        return total
+        requirement = self.state.accounts[account].requirement
+        return (<object>wide_high(requirement) << 64) | <object>wide_low(requirement)
 
     def position(self, uint32_t account, uint32_t instrument):
         """(lots, open buy lots, open sell lots, requirement)."""

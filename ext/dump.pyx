@@ -6,12 +6,17 @@ from libc.stdlib cimport free, malloc, qsort, realloc
 
 from ext.book cimport handle_of, slot_of
 from ext.lanes cimport outcome_at
+from ext.phases cimport next_moment
 from ext.queues cimport next_level
 from ext.state cimport wide_low
 from ext.types cimport (
-    META_BITS, NIL, O_QUOTE, QUOTE_LANES, Account, Expiry, Instrument, Lane, Order, Outcome, Position, Terms, int64_t,
-    uint32_t, uint64_t,
+    AUCTION_ONLY, META_BITS, NIL, O_PHYSICAL, O_QUOTE, QUOTE_LANES, Account, Block, Expiry, Instrument, Lane, Order,
+    Outcome, Position, Terms, int64_t, uint32_t, uint64_t,
 )
+
+
+cdef enum:
+    O_AUCTION_ONLY = 32         # Canonical flag of an auction-only order.
 
 
 cdef struct Row:
@@ -56,8 +61,12 @@ cdef void put_accounts(Row *row, State *self) noexcept nogil:
         put(row, account.open_orders)
     for index in range(1, self.instruments_count):
         instrument = &self.instruments[index]
-        put(row, instrument.open)
+        put(row, instrument.phase)
+        put(row, instrument.balancing)
+        put(row, next_moment(self, index))
+        put(row, self.schedules[index].resume_ns)
         put(row, instrument.mark)
+        put(row, instrument.last)
         put(row, instrument.long_micros)
         put(row, instrument.short_micros)
 
@@ -73,6 +82,8 @@ cdef void put_positions(Row *row, State *self) noexcept nogil:
         put(row, position.open_buy)
         put(row, position.open_sell)
         put(row, position.requirement)
+        put(row, self.capacities[index].certified)
+        put(row, self.capacities[index].block_sell)
 
 
 cdef void put_order(Row *row, State *self, uint32_t slot, int64_t price) noexcept nogil:
@@ -83,8 +94,8 @@ cdef void put_order(Row *row, State *self, uint32_t slot, int64_t price) noexcep
     put(row, order.leaves)
     put(row, order.shown)
     put(row, order.cum)
-    put(row, terms.display)
-    put(row, order.meta & 0x1F)
+    put(row, terms.display if terms.display > 0 else 0)
+    put(row, order.meta & (0x1F | O_PHYSICAL) | (O_AUCTION_ONLY if terms.display == AUCTION_ONLY else 0))
     put(row, self.positions[terms.position].account)
     put(row, 0 if order.meta & O_QUOTE else <int64_t>terms.ref)
     put(row, self.lanes[terms.lane].number)
@@ -103,6 +114,91 @@ cdef void put_books(Row *row, State *self) noexcept nogil:
                     put_order(row, self, slot, self.books.levels[level].price)
                     slot = self.books.orders[slot].next
                 level = next_level(&self.books, instrument, side, self.books.levels[level].price)
+
+
+cdef struct Ranked:
+    uint64_t rank
+    uint32_t index
+
+
+cdef int compare_ranked(const void *one, const void *other) noexcept nogil:
+    cdef uint64_t left = (<const Ranked *>one).rank, right = (<const Ranked *>other).rank
+    return (left > right) - (left < right)
+
+
+cdef void put_block(Row *row, State *self, uint32_t index) noexcept nogil:
+    cdef Block *block = &self.blocks[index]
+    cdef Order *order = &self.books.orders[block.slot]
+    cdef Terms *terms = &self.books.terms[block.slot]
+    put(row, <int64_t>handle_of(&self.books, block.slot))
+    put(row, block.product)
+    put(row, <int64_t>block.scope)
+    put(row, block.start)
+    put(row, block.hours)
+    put(row, block.side)
+    put(row, block.limit)
+    put(row, order.leaves)
+    put(row, order.cum)
+    put(row, block.least)
+    put(row, order.meta & (0x1F | O_PHYSICAL))
+    put(row, block.account)
+    put(row, <int64_t>terms.ref)
+    put(row, self.lanes[terms.lane].number)
+    put(row, terms.tag)
+    put(row, <int64_t>block.sequence)
+    put(row, block.reserve)
+
+
+cdef int put_blocks(Row *row, State *self) noexcept nogil:
+    """Resting blocks by sequence."""
+    cdef Ranked *ranked
+    cdef uint32_t index, count = 0
+    if self.blocks_resting == 0:
+        return 1
+    ranked = <Ranked *>malloc(self.blocks_resting * sizeof(Ranked))
+    if ranked == NULL:
+        return 0
+    for index in range(self.blocks_used):
+        if self.blocks[index].resting:
+            ranked[count].rank = self.blocks[index].sequence
+            ranked[count].index = index
+            count += 1
+    qsort(ranked, count, sizeof(Ranked), compare_ranked)
+    for index in range(count):
+        put_block(row, self, ranked[index].index)
+    free(ranked)
+    return 1
+
+
+cdef int put_protections(Row *row, State *self) noexcept nogil:
+    """Protected quote sets in order of creation."""
+    cdef Ranked *ranked
+    cdef uint32_t index, count = 0
+    cdef Lane *lane
+    if self.protections == 0:
+        return 1
+    ranked = <Ranked *>malloc(self.protections * sizeof(Ranked))
+    if ranked == NULL:
+        return 0
+    for index in range(self.lanes_count):
+        if self.lanes[index].mmp_number:
+            ranked[count].rank = self.lanes[index].mmp_number
+            ranked[count].index = index
+            count += 1
+    qsort(ranked, count, sizeof(Ranked), compare_ranked)
+    for index in range(count):
+        lane = &self.lanes[ranked[index].index]
+        put(row, lane.account)
+        put(row, lane.number & 0xFF)
+        put(row, lane.mmp_fills_max)
+        put(row, lane.mmp_lots_max)
+        put(row, lane.mmp_window_ms)
+        put(row, lane.mmp_fills)
+        put(row, lane.mmp_lots)
+        put(row, lane.mmp_until_ns)
+        put(row, lane.mmp_frozen)
+    free(ranked)
+    return 1
 
 
 cdef int compare_expiries(const void *one, const void *other) noexcept nogil:
@@ -178,8 +274,10 @@ cdef bytes dump_state(State *self):
         put_accounts(&row, self)
         put_positions(&row, self)
         put_books(&row, self)
-        whole = put_expiries(&row, self)
+        whole = put_blocks(&row, self)
+        whole &= put_expiries(&row, self)
         put_lanes(&row, self)
+        whole &= put_protections(&row, self)
         put_slots(&row, self)
         whole &= put(&row, 0)               # A failed put before shows here too: the row did not grow.
     try:

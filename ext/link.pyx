@@ -12,7 +12,8 @@ the sequencer in one call. Every other message goes to `peer`, an object of the 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 
-from ext.codec cimport BROKEN, OPERATIONS_MAX, OTHER, TAKEN, X_OVERLOAD, X_RATE, decode, put_batch_ack, put_refusal
+from ext.codec cimport BROKEN, OPERATIONS_MAX, OTHER, TAKEN, X_OVERLOAD, X_RATE, decode
+from ext.encoder cimport put_batch_ack, put_refusal
 from ext.frames cimport OP_BINARY, OP_TEXT, S_OPEN
 from ext.types cimport C_CANCEL
 

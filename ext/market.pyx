@@ -8,7 +8,7 @@ sequence numbers count those messages.
 from libc.stdlib cimport free, qsort, realloc
 from libc.string cimport memcpy, memmove
 
-from ext.codec cimport T_L1, T_L2_DELTA, T_L2_SNAP, how_it_came_about, put_integer, put_row
+from ext.encoder cimport T_L1, T_L2_DELTA, T_L2_SNAP, how_it_came_about, put_integer, put_row
 from ext.frames cimport OP_BINARY
 from ext.types cimport E_INDICATIVE, E_PERISHED, E_STATUS, E_TRADE, V_CALL, V_SELL
 

@@ -4,19 +4,21 @@
 from libc.stdlib cimport realloc
 
 from ext.book cimport MATCH_FULL, MATCH_HELD, MATCH_SELF, handle_of, match_order, reachable_lots, reaches, slot_of
+from ext.calendar cimport heap_push, sift_up
 from ext.idmap cimport map_add, map_find, refs_add, refs_find, refs_remove
 from ext.lanes cimport accept, refuse
 from ext.queues cimport acquire_order, release_order, rest_order, shrink_order, unlink_order
 from ext.risk cimport covered, reducible
 from ext.state cimport (
-    BROKEN_MEMORY, best_price, count_open, emit, emit_done, emit_order, emit_replaced, fee_of, money_fits, money_of,
-    move, price_of, side_of, touch_position,
+    BROKEN_MEMORY, account_of, best_price, bps_outside, committed_lots, count_open, dynamic_reference, emit, emit_done,
+    emit_order, emit_replaced, fee_of, held_lots, is_before_gate, is_call, money_fits, money_of, move, note_trade, price_of, side_of,
+    touch_position,
 )
 from ext.types cimport (
-    BUY, C_CANCEL, C_REPLACE, E_FILL, E_TRADE, F_COD, F_KEEP_PRIORITY, F_POST_ONLY, F_REDUCE_ONLY,
-    FILL_STP_DECREMENT, FILL_TRADE, FOK, GTD, GTG, ICEBERG_REFRESHES_MAX, IOC, LOTS_MAX, NIL, O_GTD, O_ICEBERG,
-    O_POST_ONLY, O_QUOTE, O_REDUCE_ONLY, PRICE_MAX_TICKS, SELL, SLOT_MASK, V_SELL, V_TAKER, Event, Expiry, Fill,
-    Instrument, Order, Position, Terms, wide_t,
+    AU, AUCTION_ONLY, BUY, C_CANCEL, C_REPLACE, E_FILL, E_TRADE, F_COD, F_KEEP_PRIORITY, F_PHYSICAL, F_POST_ONLY,
+    F_REDUCE_ONLY, F_STANDBY, FILL_STP_DECREMENT, FILL_TRADE, FOK, GTD, GTG, ICEBERG_REFRESHES_MAX, IOC, LOTS_MAX, NIL,
+    NO_ASK, NO_BID, O_GTD, O_ICEBERG, O_PHYSICAL, O_POST_ONLY, O_QUOTE, O_REDUCE_ONLY, P_CONTINUOUS, PRICE_MAX_TICKS, SELL, SLOT_MASK,
+    V_SELL, V_TAKER, Event, Fill, Instrument, Lane, Order, Position, Terms, wide_t,
 )
 
 
@@ -78,7 +80,7 @@ cdef int has_room(State *self, uint32_t account, uint32_t instrument) noexcept n
     """Whether one more order fits: the account's limit, the venue's order slots and positions."""
     if self.accounts[account].open_orders >= self.account_orders_max:
         return 0
-    if self.positions_count == self.positions_max and \
+    if self.positions_count + self.positions_promised >= self.positions_max and \
             map_find(&self.position_map, (<uint64_t>account << 32) | instrument) == NIL:
         return 0
     return self.books.free_order != NIL or self.books.orders_used < self.books.orders_max
@@ -91,8 +93,7 @@ cdef int refusal_by_risk(State *self, uint32_t account, uint32_t instrument, int
     cdef const Position *position = position_or(self, account, instrument, &empty)
     if not covered(self, position, side, price, lots, replaced_lots):
         return R_MARGIN
-    if (position.lots if position.lots > 0 else -position.lots) + position.open_buy + position.open_sell + lots \
-            - replaced_lots > POSITION_LOTS_MAX:
+    if held_lots(position) + self.accounts[account].block_lots + lots - replaced_lots > POSITION_LOTS_MAX:
         return R_POSITION_LIMIT
     return R_NONE
 
@@ -113,13 +114,70 @@ cdef inline int exceeds_reduction(State *self, uint32_t account, uint32_t instru
     return lots > (left if left > 0 else 0)
 
 
+cdef int lacks_capacity(State *self, uint32_t account, uint32_t instrument, int64_t lots,
+                        int64_t replaced_lots) noexcept nogil:
+    """Whether a physical sell is not backed by what is certified and neither sold nor offered (MKT-021)."""
+    cdef uint32_t slot = map_find(&self.position_map, (<uint64_t>account << 32) | instrument)
+    if slot == NIL:
+        return 1
+    return committed_lots(self, slot) + lots - replaced_lots > self.capacities[slot].certified
+
+
+# --- Phases and bands -------------------------------------------------------------------------------------------------
+
+cdef int closed_or_not_open(const Instrument *instrument) noexcept nogil:
+    """Why a window takes no orders: WINDOW_CLOSED from the gate on."""
+    return R_NOT_OPEN if is_before_gate(instrument.phase) else R_WINDOW_CLOSED
+
+
+cdef int refusal_by_phase(const Instrument *instrument, const Command *command) noexcept nogil:
+    """NOT_OPEN or WINDOW_CLOSED where the window's phase does not take such an order (MKT-005)."""
+    if command.flags & F_STANDBY:
+        return R_NONE if instrument.balancing else closed_or_not_open(instrument)
+    if instrument.phase == P_CONTINUOUS:
+        return R_NOT_OPEN if command.tif == AU else R_NONE
+    if is_call(instrument.phase):
+        return R_NOT_OPEN if command.tif == IOC or command.tif == FOK or command.flags & F_POST_ONLY else R_NONE
+    return closed_or_not_open(instrument)
+
+
+cdef inline int outside_static_band(const Instrument *instrument, int32_t price) noexcept nogil:
+    """MKT-010."""
+    return instrument.static_bps != 0 and bps_outside(price, instrument.mark, instrument.static_bps)
+
+
+cdef int32_t within_band(State *self, uint32_t handle, int side, int32_t limit) noexcept nogil:
+    """The limit as far as the dynamic band lets an order trade; where it must not trade at all, one that reaches nothing.
+
+    A trade may leave the band on either side: what is sold far below the last price is as strange as what is far above.
+    """
+    cdef const Instrument *instrument = &self.instruments[handle]
+    cdef int64_t reference = dynamic_reference(self, handle), far
+    cdef int32_t best = best_price(self, handle, 1 - side)
+    if instrument.dynamic_bps == 0 or reference < 0 or best < 0:
+        return limit
+    far = reference * instrument.dynamic_bps // 10000
+    if side == BUY:
+        if best < reference - far:
+            return NO_BID
+        return limit if limit < reference + far else <int32_t>(reference + far)
+    if best > reference + far:
+        return NO_ASK
+    return limit if limit > reference - far else <int32_t>(reference - far)
+
+
 # --- Place -----------------------------------------------------------------------------------------------------------
 
 cdef inline int is_malformed(const Command *command) noexcept nogil:
-    cdef int immediate = command.tif == IOC or command.tif == FOK
-    if command.side > SELL or command.tif > GTD or command.stp > 3:
+    cdef int immediate = command.tif == IOC or command.tif == FOK or command.tif == AU
+    if command.side > SELL or command.tif > AU or command.stp > 3:
         return 1
-    if command.flags & ~(F_POST_ONLY | F_REDUCE_ONLY | F_COD):
+    if command.flags & ~(F_POST_ONLY | F_REDUCE_ONLY | F_COD | F_PHYSICAL | F_STANDBY):
+        return 1
+    if command.flags & (F_PHYSICAL | F_STANDBY) and command.side != SELL:
+        return 1
+    if command.flags & F_STANDBY and (command.flags & ~(F_STANDBY | F_COD) or command.lots_2 != 0
+                                      or (command.tif != GTG and command.tif != GTD)):
         return 1
     if command.lots_2 < 0 or (command.lots > 0 and command.lots_2 > command.lots):
         return 1
@@ -136,18 +194,23 @@ cdef int refusal_of_place(State *self, const Command *command) noexcept nogil:
         return R_MALFORMED
     if instrument == 0 or instrument >= self.instruments_count:
         return R_NO_INSTRUMENT
-    if not self.instruments[instrument].open:
-        return R_WINDOW_CLOSED
+    if self.instruments[instrument].phase != P_CONTINUOUS or command.tif == AU or command.flags & F_STANDBY:
+        reason = refusal_by_phase(&self.instruments[instrument], command)
+        if reason:
+            return reason
     if command.price < 0 or command.price > PRICE_MAX_TICKS:
         return R_PX_TICK
+    if outside_static_band(&self.instruments[instrument], command.price):
+        return R_PX_BAND
     if command.lots < 1:
         return R_QTY_LOT
     if command.lots > LOTS_MAX or too_large(self, instrument, command.price, command.lots, command.lots_2):
         return R_QTY_MAX
     if command.flags & F_POST_ONLY and would_take(self, instrument, command.side, command.price):
         return R_WOULD_TAKE
-    if command.tif == FOK and reachable_lots(&self.books, instrument, command.side, command.price, command.lots,
-                                             self.accounts[account].group, command.stp) < command.lots:
+    if command.tif == FOK and reachable_lots(&self.books, instrument, command.side,
+                                             within_band(self, instrument, command.side, command.price),
+                                             command.lots, self.accounts[account].group, command.stp) < command.lots:
         return R_FOK_UNFILLED
     if command.tif == GTD and command.amount <= self.now_ns:
         return R_DEADLINE
@@ -156,6 +219,8 @@ cdef int refusal_of_place(State *self, const Command *command) noexcept nogil:
     reason = refusal_by_risk(self, account, instrument, command.side, command.price, command.lots, 0)
     if reason:
         return reason
+    if command.flags & (F_PHYSICAL | F_STANDBY) and lacks_capacity(self, account, instrument, command.lots, 0):
+        return R_NO_CAPACITY
     return R_NONE if has_room(self, account, instrument) else R_OPEN_LIMIT
 
 
@@ -194,14 +259,18 @@ cdef void place(State *self, const Command *command, uint32_t lane) noexcept nog
     flags = command.flags & (F_POST_ONLY | F_REDUCE_ONLY | F_COD)       # The order's flags have the same bits.
     if command.tif == GTD:
         flags |= O_GTD
+    if command.flags & (F_PHYSICAL | F_STANDBY):
+        flags |= O_PHYSICAL
     slot = enter(self, position, lane, command.ref, command.lots, command.lots_2, command.tag, flags)
+    if command.tif == AU:
+        self.books.terms[slot].display = AUCTION_ONLY
     event = accept(self, command, lane, handle_of(&self.books, slot))
     event.instrument = command.instrument
     event.flags = V_SELL if command.side else 0
     event.price = command.price
     event.lots = command.lots
     event.leaves = command.lots
-    work(self, slot, command.side, command.price, command.stp, command.tif == GTG or command.tif == GTD,
+    work(self, slot, command.side, command.price, command.stp, command.tif != IOC and command.tif != FOK,
          command.amount)
 
 
@@ -241,8 +310,7 @@ cdef void settle_trade(State *self, const Fill *fill, uint32_t taker, int side) 
     cdef int64_t taker_fee = fee_of(value, instrument.taker_fee_ppm)
     cdef int64_t signed_lots = fill.lots if side == BUY else -fill.lots
     cdef Event *event
-    if instrument.mark < 0:
-        instrument.mark = fill.price
+    note_trade(self, taker_position.instrument, fill.price)
     move(self, taker_position.account, maker_position.account,
          <wide_t>signed_lots * (fill.price - instrument.mark) * instrument.lot_micros)
     move(self, maker_position.account, 0, maker_fee)
@@ -257,6 +325,8 @@ cdef void settle_trade(State *self, const Fill *fill, uint32_t taker, int side) 
     event.leaves = fill.maker_leaves
     event.cum = made.cum + made.leaves - fill.maker_leaves      # The order may have been filled again since.
     event.amount = maker_fee
+    if made.meta & O_QUOTE:
+        count_protected(self, self.books.terms[maker].lane, fill.lots)
     took.cum += fill.lots
     event = emit_order(self, E_FILL, taker, fill.price, side)
     event.flags |= V_TAKER
@@ -274,6 +344,31 @@ cdef void settle_trade(State *self, const Fill *fill, uint32_t taker, int side) 
     self.next_match_id += 1
     if fill.maker_leaves == 0:
         release(self, maker)
+
+
+cdef void count_protected(State *self, uint32_t slot, int32_t lots) noexcept nogil:
+    """Count a fill of a resting quote for its set's protection, if it has one (MMP-002)."""
+    cdef Lane *lane = &self.lanes[slot]
+    cdef uint32_t *fired
+    if lane.mmp_window_ms == 0 or lane.mmp_frozen:
+        return
+    if self.now_ns >= lane.mmp_until_ns:
+        lane.mmp_fills = 0
+        lane.mmp_lots = 0
+        lane.mmp_until_ns = self.now_ns + lane.mmp_window_ms * 1000000
+    lane.mmp_fills += 1
+    lane.mmp_lots += lots
+    if 0 < lane.mmp_fills_max <= lane.mmp_fills or 0 < lane.mmp_lots_max <= lane.mmp_lots:
+        lane.mmp_frozen = 1
+        if self.fired_count == self.fired_max:
+            fired = <uint32_t *>realloc(self.fired, (self.fired_max * 2 + 16) * sizeof(uint32_t))
+            if fired == NULL:
+                self.broken = BROKEN_MEMORY
+                return
+            self.fired = fired
+            self.fired_max = self.fired_max * 2 + 16
+        self.fired[self.fired_count] = slot
+        self.fired_count += 1
 
 
 cdef void settle_prevention(State *self, const Fill *fill, uint32_t taker, int side, int32_t price) noexcept nogil:
@@ -307,23 +402,31 @@ cdef void take_fills(State *self, uint32_t taker, int side, int32_t price) noexc
     self.books.fills_count = 0
 
 
-cdef uint32_t admit_reduce_only(State *self, uint32_t instrument, int side) noexcept nogil:
-    """A reduce-only order is next to be filled: end it, shrink it, or let it pass (RSK-005). NIL: look again."""
-    cdef uint32_t level = self.books.books[instrument].side[1 - side].best
-    cdef uint32_t slot = self.books.levels[level].head
+cdef int clip_reduce_only(State *self, uint32_t slot, int side) noexcept nogil:
+    """A resting reduce-only order of `side` is next to be filled: end it (0), shrink it, or let it pass (RSK-005)."""
     cdef Order *order = &self.books.orders[slot]
-    cdef Terms *terms = &self.books.terms[slot]
-    cdef int64_t left = reducible(&self.positions[terms.position], 1 - side)
+    cdef int64_t left = reducible(&self.positions[self.books.terms[slot].position], side)
     if left == 0:
         end_resting(self, slot, D_REDUCE_ONLY)
-        return NIL
+        return 0
     if order.leaves > left:
         shrink_resting(self, slot, <int32_t>left)
-    return slot
+    return 1
 
 
-cdef int32_t aggress(State *self, uint32_t slot, int side, int32_t price, int stp, int *ended) noexcept nogil:
-    """Match an order that is in no book; returns its leaves. `ended`: self-match prevention ended it."""
+cdef uint32_t admit_reduce_only(State *self, uint32_t instrument, int side) noexcept nogil:
+    """The front order of the best level is reduce-only: the slot that may be filled, or NIL to look again."""
+    cdef uint32_t level = self.books.books[instrument].side[1 - side].best
+    cdef uint32_t slot = self.books.levels[level].head
+    return slot if clip_reduce_only(self, slot, 1 - side) else NIL
+
+
+cdef int32_t aggress(State *self, uint32_t slot, int side, int32_t limit, int32_t price, int stp,
+                     int *ended) noexcept nogil:
+    """Match an order that is in no book, as far as `limit`; returns its leaves. `ended`: self-match prevention ended it.
+
+    `price` is the order's own limit, for what is told of it.
+    """
     cdef Order *order = &self.books.orders[slot]
     cdef Terms *terms = &self.books.terms[slot]
     cdef uint32_t instrument = self.positions[terms.position].instrument
@@ -331,7 +434,7 @@ cdef int32_t aggress(State *self, uint32_t slot, int side, int32_t price, int st
     cdef uint32_t admitted = NIL
     cdef int status = MATCH_FULL
     while status == MATCH_FULL or status == MATCH_HELD:
-        status = match_order(&self.books, instrument, side, price, &leaves, order.owner, stp, admitted)
+        status = match_order(&self.books, instrument, side, limit, &leaves, order.owner, stp, admitted)
         take_fills(self, slot, side, price)
         admitted = NIL
         if status == MATCH_HELD:
@@ -349,20 +452,31 @@ cdef void work(State *self, uint32_t slot, int side, int32_t price, int stp, int
     cdef uint32_t position = terms.position
     cdef int was_resting = order.level != NIL
     cdef int ended = 0
-    cdef int32_t before = order.leaves
-    cdef int32_t leaves = before
-    if would_take(self, self.positions[position].instrument, side, price):
-        leaves = aggress(self, slot, side, price, stp, &ended)
+    cdef int32_t leaves = order.leaves
+    cdef uint32_t handle = self.positions[position].instrument
+    cdef Instrument *instrument = &self.instruments[handle]
+    cdef int continuous = instrument.phase == P_CONTINUOUS
+    cdef int32_t limit = price
+    if continuous and would_take(self, handle, side, price):
+        if instrument.dynamic_bps:
+            limit = within_band(self, handle, side, price)
+        if limit == price or would_take(self, handle, side, limit):
+            leaves = aggress(self, slot, side, limit, price, stp, &ended)
+        if limit != price and leaves and not ended and would_take(self, handle, side, price):
+            self.suspend(self, handle)
+            continuous = 0
     if leaves and (ended or not may_rest):
         emit_done(self, slot, price, side, leaves, D_STP if ended else D_IOC)
         leaves = 0
     if leaves == 0:
         release(self, slot)
         return
-    rest_order(&self.books, self.positions[position].instrument, side, slot, price)
+    rest_order(&self.books, handle, side, slot, price)
     count_open(self, position, side, leaves)
     if not was_resting:
         remember(self, slot, expiry_ns)
+    if continuous and self.blocks_resting:
+        self.wake(self, slot)
 
 
 cdef void remember(State *self, uint32_t slot, int64_t expiry_ns) noexcept nogil:
@@ -415,23 +529,24 @@ cdef uint32_t target_slot(State *self, const Command *command, uint32_t lane) no
     cdef uint32_t slot
     if command.type == C_CANCEL or command.type == C_REPLACE:
         slot = slot_of(&self.books, command.target)
-        if slot == NIL or self.positions[self.books.terms[slot].position].account != command.account:
+        if slot == NIL or account_of(self, slot) != command.account:
             return NIL
         return NIL if self.books.orders[slot].meta & O_QUOTE else slot
     return refs_find(&self.refs, self.books.terms, lane, command.target)
 
 
-cdef void cancel(State *self, const Command *command, uint32_t lane) noexcept nogil:
-    """CXL-001."""
-    cdef uint32_t slot = target_slot(self, command, lane)
-    if slot == NIL:
-        refuse(self, command, lane, R_NO_ORDER)
-        return
-    accept(self, command, lane, handle_of(&self.books, slot))
-    end_resting(self, slot, D_USER)
-
-
 # --- Replace ---------------------------------------------------------------------------------------------------------
+
+cdef int refusal_of_fields(const Command *command) noexcept nogil:
+    """What can be said against a replace without its target."""
+    if command.stp > 3 or command.flags & ~F_KEEP_PRIORITY or command.lots_2 != 0 or command.amount != 0:
+        return R_MALFORMED
+    if command.price < 0 or command.price > PRICE_MAX_TICKS:
+        return R_PX_TICK
+    if command.lots < 1:
+        return R_QTY_LOT
+    return R_QTY_MAX if command.lots > LOTS_MAX else R_NONE
+
 
 cdef int refusal_of_replace(State *self, const Command *command, uint32_t slot) noexcept nogil:
     """RPL-002: what can be said without the target first, the target's state next, NO_ORDER last."""
@@ -440,14 +555,10 @@ cdef int refusal_of_replace(State *self, const Command *command, uint32_t slot) 
     cdef Position *position
     cdef int64_t leaves
     cdef int side
-    if command.stp > 3 or command.flags & ~F_KEEP_PRIORITY or command.lots_2 != 0 or command.amount != 0:
-        return R_MALFORMED
-    if command.price < 0 or command.price > PRICE_MAX_TICKS:
-        return R_PX_TICK
-    if command.lots < 1:
-        return R_QTY_LOT
-    if command.lots > LOTS_MAX:
-        return R_QTY_MAX
+    cdef int reason = refusal_of_fields(command)
+    cdef Instrument *instrument
+    if reason:
+        return reason
     if slot == NIL:
         return R_NO_ORDER
     order = &self.books.orders[slot]
@@ -455,6 +566,11 @@ cdef int refusal_of_replace(State *self, const Command *command, uint32_t slot) 
     position = &self.positions[terms.position]
     leaves = <int64_t>command.lots - order.cum
     side = side_of(self, slot)
+    instrument = &self.instruments[position.instrument]
+    if instrument.phase != P_CONTINUOUS and not is_call(instrument.phase) and not instrument.balancing:
+        return closed_or_not_open(instrument)
+    if command.price != price_of(self, slot) and outside_static_band(instrument, command.price):
+        return R_PX_BAND
     if leaves <= 0:
         return R_NONE
     if too_large(self, position.instrument, command.price, leaves, terms.display):
@@ -468,12 +584,16 @@ cdef int refusal_of_replace(State *self, const Command *command, uint32_t slot) 
         return R_REDUCE_ONLY
     if command.flags & F_KEEP_PRIORITY:
         return R_PRIORITY
-    return refusal_by_risk(self, position.account, position.instrument, side, command.price, leaves, order.leaves)
+    reason = refusal_by_risk(self, position.account, position.instrument, side, command.price, leaves, order.leaves)
+    if reason:
+        return reason
+    if order.meta & O_PHYSICAL and lacks_capacity(self, position.account, position.instrument, leaves, order.leaves):
+        return R_NO_CAPACITY
+    return R_NONE
 
 
-cdef void replace(State *self, const Command *command, uint32_t lane) noexcept nogil:
-    """RPL-001 to RPL-003, MAT-009."""
-    cdef uint32_t slot = target_slot(self, command, lane)
+cdef void replace(State *self, const Command *command, uint32_t lane, uint32_t slot) noexcept nogil:
+    """RPL-001 to RPL-003, MAT-009. `slot` NIL: there is no such order."""
     cdef int reason = refusal_of_replace(self, command, slot)
     cdef Order *order
     cdef Terms *terms
@@ -502,18 +622,6 @@ cdef void replace(State *self, const Command *command, uint32_t lane) noexcept n
 
 # --- Expiry calendar -------------------------------------------------------------------------------------------------
 
-cdef inline int sooner(const Expiry *one, const Expiry *other) noexcept nogil:
-    return one.expiry_ns < other.expiry_ns or (one.expiry_ns == other.expiry_ns and one.seq < other.seq)
-
-
-cdef void sift_up(Expiry *heap, uint32_t index) noexcept nogil:
-    cdef Expiry entry = heap[index]
-    while index and sooner(&entry, &heap[(index - 1) // 2]):
-        heap[index] = heap[(index - 1) // 2]
-        index = (index - 1) // 2
-    heap[index] = entry
-
-
 cdef void sweep_expiries(State *self) noexcept nogil:
     """Drop the entries of ended orders. Called when the heap has doubled: amortised O(log n) an entry."""
     cdef uint32_t index, kept = 0
@@ -527,36 +635,8 @@ cdef void sweep_expiries(State *self) noexcept nogil:
 
 
 cdef void add_expiry(State *self, int64_t expiry_ns, uint32_t slot) noexcept nogil:
-    cdef Expiry *expiries
     if self.expiries_count >= 1024 and self.expiries_count >= 2 * self.expiries_swept:
         sweep_expiries(self)
-    if self.expiries_count == self.expiries_max:
-        expiries = <Expiry *>realloc(self.expiries, (self.expiries_max * 2 + 1024) * sizeof(Expiry))
-        if expiries == NULL:
-            self.broken = BROKEN_MEMORY
-            return
-        self.expiries = expiries
-        self.expiries_max = self.expiries_max * 2 + 1024
-    self.expiries[self.expiries_count].expiry_ns = expiry_ns
-    self.expiries[self.expiries_count].seq = self.seq
-    self.expiries[self.expiries_count].oid = handle_of(&self.books, slot)
-    self.expiries_count += 1
-    sift_up(self.expiries, self.expiries_count - 1)
-
-
-cdef void sift_down_first(State *self) noexcept nogil:
-    """Remove the soonest entry."""
-    cdef Expiry *heap = self.expiries
-    cdef uint32_t count = self.expiries_count - 1
-    cdef uint32_t index = 0, child
-    cdef Expiry entry = heap[count]
-    self.expiries_count = count
-    while 2 * index + 1 < count:
-        child = 2 * index + 1
-        if child + 1 < count and sooner(&heap[child + 1], &heap[child]):
-            child += 1
-        if not sooner(&heap[child], &entry):
-            break
-        heap[index] = heap[child]
-        index = child
-    heap[index] = entry
+    if not heap_push(&self.expiries, &self.expiries_count, &self.expiries_max, expiry_ns, self.seq,
+                     handle_of(&self.books, slot)):
+        self.broken = BROKEN_MEMORY

@@ -2,15 +2,16 @@
 """Two-sided quotes: each side is an order that is addressed by (account, set, instrument, side)."""
 
 from ext.idmap cimport refs_find
-from ext.lanes cimport accept, find_or_add_lane, refuse
+from ext.lanes cimport accept, find_lane, find_or_add_lane, refuse
 from ext.orders cimport (
-    D_QUOTE, D_USER, R_MALFORMED, R_NO_INSTRUMENT, R_NONE, R_OPEN_LIMIT, R_PX_TICK, R_QTY_MAX, R_WINDOW_CLOSED,
-    R_WOULD_TAKE, end_resting, enter, has_room, position_for, refusal_by_risk, shrink_resting, work, would_take,
+    D_QUOTE, D_USER, R_MALFORMED, R_MMP_FROZEN, R_NO_INSTRUMENT, R_NONE, R_NOT_OPEN, R_OPEN_LIMIT, R_PX_BAND, R_PX_TICK,
+    R_QTY_MAX, R_WOULD_TAKE, closed_or_not_open, end_resting, enter, has_room, outside_static_band, position_for,
+    refusal_by_risk, shrink_resting, work, would_take,
 )
-from ext.state cimport emit, emit_answer, emit_order, money_fits, price_of
+from ext.state cimport emit, emit_answer, emit_order, is_call, money_fits, price_of
 from ext.types cimport (
-    E_ACK, E_REJECT, F_POST_ONLY, LOTS_MAX, NIL, O_QUOTE, PRICE_MAX_TICKS, QUOTE_LANES, V_QUOTE, V_SELL, Event, int32_t,
-    uint64_t,
+    E_ACK, E_REJECT, F_POST_ONLY, LOTS_MAX, NIL, O_QUOTE, P_CONTINUOUS, PRICE_MAX_TICKS, QUOTE_LANES, V_QUOTE, V_SELL,
+    Event, int32_t, uint32_t, uint64_t,
 )
 
 
@@ -47,15 +48,30 @@ cdef int refusal_of_quote(State *self, const Command *command) noexcept nogil:
         return R_MALFORMED
     if instrument == 0 or instrument >= self.instruments_count:
         return R_NO_INSTRUMENT
-    if not self.instruments[instrument].open:
-        return R_WINDOW_CLOSED
+    if self.instruments[instrument].phase != P_CONTINUOUS:
+        if not is_call(self.instruments[instrument].phase):
+            return closed_or_not_open(&self.instruments[instrument])
+        if command.flags & F_POST_ONLY:
+            return R_NOT_OPEN
     if is_off_grid(command.price, command.lots) or is_off_grid(command.price_2, command.lots_2):
         return R_PX_TICK
+    if command.lots > 0 and outside_static_band(&self.instruments[instrument], command.price):
+        return R_PX_BAND
+    if command.lots_2 > 0 and outside_static_band(&self.instruments[instrument], command.price_2):
+        return R_PX_BAND
     if is_too_large(self, instrument, command.price, command.lots):
         return R_QTY_MAX
     if is_too_large(self, instrument, command.price_2, command.lots_2):
         return R_QTY_MAX
+    if self.protections and (command.lots > 0 or command.lots_2 > 0) and is_frozen(self, command):
+        return R_MMP_FROZEN
     return R_NONE
+
+
+cdef int is_frozen(State *self, const Command *command) noexcept nogil:
+    """Whether the set's protection has fired and was not reset (MMP-003)."""
+    cdef uint32_t lane = find_lane(self, command.account, QUOTE_LANES + command.side)
+    return lane != NIL and self.lanes[lane].mmp_frozen
 
 
 cdef inline uint64_t quote_ref(uint32_t instrument, int side) noexcept nogil:

@@ -9,7 +9,7 @@ are only queued on the links; `flush` writes each link once.
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from ext.codec cimport is_private, put_answer, put_notice, put_private
+from ext.encoder cimport is_private, put_answer, put_notice, put_private
 from ext.frames cimport Buffer
 from ext.link cimport Link
 from ext.market cimport CHANNEL_L1, CHANNEL_L2, CHANNEL_STATUS, CHANNEL_TRADES, CHANNELS, Market

@@ -6,8 +6,8 @@ from libc.string cimport memset
 from ext.book cimport Books, handle_of
 from ext.idmap cimport Map, RefIndex
 from ext.types cimport (
-    BUY, E_DONE, E_REPLACED, NIL, O_QUOTE, V_QUOTE, V_SELL, Account, Command, Event, Expiry, Instrument, Lane, Order,
-    Position, Terms, int32_t, int64_t, uint32_t, uint64_t, wide_t,
+    BUY, E_DONE, E_REPLACED, NIL, O_BLOCK, O_QUOTE, P_HALTED, P_OPEN, P_PRECLOSE, P_VOLATILITY, V_QUOTE, V_SELL, Account, Block, Capacity, Command, Event, Expiry,
+    Instrument, Lane, Order, Position, Schedule, Terms, int32_t, int64_t, uint32_t, uint64_t, wide_t,
 )
 
 
@@ -29,9 +29,22 @@ cdef enum:
     AHEAD_RECORDS = 32          # At least as many as the farthest stage of ext/prefetch.pxd looks ahead.
 
 
+cdef struct Product:
+    void *shelf                 # Its blocks (ext/shelf.pxd); NULL before the first.
+    uint32_t *handles           # By window from `first_window`: the first fabric's instrument, 0 where none is listed.
+    int32_t first_window
+    int32_t windows
+    uint32_t fabrics
+    uint32_t opened             # A window of it has become CONTINUOUS in the present command.
+
+
 cdef struct Ahead:              # What the prefetching stages know about a record; never part of the state's meaning.
     uint64_t hashed             # Of its ref, in the ref index.
     uint32_t slot               # Of its target order or its position; may be wrong.
+
+
+cdef struct State
+ctypedef void (*Hook)(State *self, uint32_t subject) noexcept nogil
 
 
 cdef struct State:
@@ -40,9 +53,17 @@ cdef struct State:
     Account *accounts
     Instrument *instruments
     Position *positions
+    Capacity *capacities        # By position.
+    Schedule *schedules         # By instrument.
+    Product *products           # By number.
+    Block *blocks
+    uint32_t *fired             # Lanes of quote sets whose protection the present command has fired.
+    Hook wake                   # What orders.pyx calls of the layers above it: an order rests where blocks may wait,
+    Hook suspend                # and a trade would leave the dynamic band.
     Lane *lanes
     uint32_t *touched
     Expiry *expiries            # Binary heap by (expiry, seq); entries of ended orders stay until they come up.
+    Expiry *moments             # Binary heap by (time, handle); stale entries stay until they come up.
     Event *events
     Map position_map            # account << 32 | instrument
     Map lane_map                # account << 16 | lane number
@@ -60,13 +81,32 @@ cdef struct State:
     uint32_t expiries_count
     uint32_t expiries_max
     uint32_t expiries_swept     # Heap size after the last sweep of ended orders.
+    uint32_t moments_count
+    uint32_t moments_max
+    uint32_t products_count
+    uint32_t products_max
+    uint32_t blocks_used
+    uint32_t blocks_max
+    uint32_t free_block
+    uint32_t blocks_resting
+    uint32_t positions_promised # Those that resting blocks may still need.
+    uint32_t fired_count
+    uint32_t fired_max
+    uint32_t protections        # Quote sets that have one.
+    uint32_t gate_waiting       # Instrument whose gate waits for the engine.
+    uint32_t calls_entered      # Instruments that the present command has taken into a call.
+    int opened                  # The present command has made a window CONTINUOUS.
+    int calls_open              # There may be windows in a call.
+    uint32_t *calls
+    uint32_t calls_max
+    uint32_t *touched_calls
+    uint32_t touched_calls_max
     uint32_t command            # Offset of the present command in its batch.
     uint64_t event_count
     uint64_t event_max
     uint64_t seq
     uint64_t next_match_id
     int64_t now_ns
-    int64_t next_gate_ns
     int64_t external            # Balance of EXT.
     int broken
 
@@ -156,6 +196,66 @@ cdef inline int32_t best_price(State *self, uint32_t instrument, int side) noexc
     """Best price of a side in ticks, -1 when it is empty."""
     cdef uint32_t best = self.books.books[instrument].side[side].best
     return -1 if best == NIL else self.books.books[instrument].side[side].best_price
+
+
+cdef inline int is_call(int phase) noexcept nogil:
+    """Whether orders only rest, for an uncross."""
+    return phase == P_OPEN or phase == P_PRECLOSE or phase == P_VOLATILITY
+
+
+cdef inline int is_before_gate(int phase) noexcept nogil:
+    return phase <= P_HALTED or is_call(phase)
+
+
+cdef inline uint32_t account_of(State *self, uint32_t slot) noexcept nogil:
+    """The account of an order or a resting block."""
+    if self.books.orders[slot].meta & O_BLOCK:
+        return self.blocks[self.books.orders[slot].level].account
+    return self.positions[self.books.terms[slot].position].account
+
+
+cdef inline int64_t held_lots(const Position *position) noexcept nogil:
+    """Lots held, and open on either side."""
+    return (position.lots if position.lots > 0 else -position.lots) + position.open_buy + position.open_sell
+
+
+cdef inline int64_t committed_lots(State *self, uint32_t position) noexcept nogil:
+    """Lots of capacity that are sold or offered (MKT-021)."""
+    cdef Position *held = &self.positions[position]
+    return (-held.lots if held.lots < 0 else 0) + held.open_sell + self.capacities[position].block_sell
+
+
+cdef inline int bps_outside(int32_t price, int32_t reference, int64_t bps) noexcept nogil:
+    """Whether a price is farther from a reference than a band allows; no band where either is missing."""
+    cdef int64_t far = <int64_t>price - reference
+    return bps > 0 and reference >= 0 and (far if far > 0 else -far) > reference * bps // 10000
+
+
+cdef inline int32_t dynamic_reference(State *self, uint32_t handle) noexcept nogil:
+    """The last trade's price before the present command, else the mark; -1 without either (MKT-011)."""
+    cdef const Instrument *instrument = &self.instruments[handle]
+    if self.schedules[handle].traded_seq == self.seq:
+        return self.schedules[handle].reference_before
+    return instrument.last if instrument.last >= 0 else instrument.mark
+
+
+cdef inline void note_trade(State *self, uint32_t handle, int32_t price) noexcept nogil:
+    """Remember the price of a trade, which gives the mark where there is none (ACC-003)."""
+    cdef Instrument *instrument = &self.instruments[handle]
+    if instrument.dynamic_bps and self.schedules[handle].traded_seq != self.seq:
+        self.schedules[handle].reference_before = dynamic_reference(self, handle)
+        self.schedules[handle].traded_seq = self.seq
+    if instrument.mark < 0:
+        instrument.mark = price
+    instrument.last = price
+
+
+cdef inline uint32_t leg_handle(const Product *product, int32_t window, int fabric) noexcept nogil:
+    """The instrument of (window, fabric), 0 where it is not listed."""
+    cdef int64_t at = <int64_t>window - product.first_window
+    if at < 0 or at >= product.windows or product.handles[at] == 0:
+        return 0
+    return product.handles[at] + fabric
 
 
 cdef inline void count_open(State *self, uint32_t position, int side, int64_t lots) noexcept nogil:

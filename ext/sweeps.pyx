@@ -1,16 +1,23 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""Mass cancel (CXL-002), lost sessions (CXL-004), expiry and gates (MAT-010, MAT-011)."""
+"""Cancels, one or many (CXL-001, CXL-002), lost sessions (CXL-004), expiry (MAT-010), pulled quotes (MMP-002)."""
 
-from ext.book cimport slot_of
-from ext.lanes cimport accept, find_lane, refuse
+from ext.blocks cimport block_of, end_block, has_leg
+from ext.book cimport handle_of, slot_of
+from ext.calendar cimport heap_pop
+from ext.lanes cimport accept, find_lane, find_or_add_lane, refuse
 from ext.orders cimport (
-    D_COD, D_EXPIRED, D_USER, D_GATE, R_MALFORMED, R_NO_ACCOUNT, end_resting, sift_down_first,
+    D_COD, D_EXPIRED, D_MMP, D_USER, R_MALFORMED, R_NO_ACCOUNT, R_NO_ORDER, R_OPEN_LIMIT, end_resting, target_slot,
 )
+from ext.phases cimport pass_moments
 from ext.state cimport emit, side_of
 from ext.types cimport (
-    E_REJECT, E_STATUS, M_INSTRUMENT, M_LANE, M_PRODUCT, M_SIDE, M_TAG, M_WINDOWS, NIL, O_COD, SELL, Event,
-    Instrument, Order, Terms, int32_t, int64_t, uint64_t,
+    E_NOTICE, E_REJECT, M_INSTRUMENT, M_LANE, M_PRODUCT, M_SIDE, M_TAG, M_WINDOWS, MMP_WINDOW_MAX_MS, NIL, O_BLOCK,
+    O_COD, QUOTE_LANES, SELL, Block, Event, Instrument, Lane, Order, Terms, int32_t, int64_t, uint32_t, uint64_t,
 )
+
+
+cdef enum:
+    MMP_FIRED = 3               # exchange/records.py: NoticeKind.
 
 
 cdef inline int covers_instrument(State *self, const Command *command, uint32_t instrument) noexcept nogil:
@@ -35,6 +42,25 @@ cdef inline int covers_order(State *self, const Command *command, uint32_t slot)
     return 1
 
 
+cdef int covers_block(State *self, const Command *command, uint32_t slot) noexcept nogil:
+    """Whether a block passes every filter (BLK-015)."""
+    cdef Block *block = &self.blocks[block_of(self, slot)]
+    cdef Terms *terms = &self.books.terms[slot]
+    if command.flags & M_INSTRUMENT and not has_leg(self, block, command.instrument):
+        return 0
+    if command.flags & M_PRODUCT and block.product != <uint32_t>command.price_2:
+        return 0
+    if command.flags & M_WINDOWS and not (block.start < <int64_t>(command.target >> 32)
+                                          and <int64_t><uint32_t>command.target < block.start + block.hours
+                                          and <uint32_t>command.target < command.target >> 32):
+        return 0
+    if command.flags & M_SIDE and block.side != command.side:
+        return 0
+    if command.flags & M_TAG and terms.tag != command.tag:
+        return 0
+    return not command.flags & M_LANE or self.lanes[terms.lane].number == command.tif
+
+
 cdef void mass_cancel(State *self, const Command *command, uint32_t lane) noexcept nogil:
     """End every order of the account that all the filters cover. O(positions + orders of the covered ones)."""
     cdef uint32_t position, slot, following
@@ -57,6 +83,13 @@ cdef void mass_cancel(State *self, const Command *command, uint32_t lane) noexce
                     count += 1
                 slot = following
         position = self.positions[position].next_of_account
+    slot = self.accounts[command.account].first_block
+    while slot != NIL:
+        following = self.books.terms[slot].mine_next
+        if covers_block(self, command, slot):
+            end_block(self, block_of(self, slot), D_USER)
+            count += 1
+        slot = following
     self.events[answer].lots = count                    # The answer comes first, its number is known last.
 
 
@@ -86,52 +119,105 @@ cdef void session_lost(State *self, const Command *command) noexcept nogil:
                 end_resting(self, slot, D_COD)
             slot = following
         position = self.positions[position].next_of_account
+    slot = self.accounts[command.account].first_block
+    while slot != NIL:
+        following = self.books.terms[slot].mine_next
+        if self.books.terms[slot].lane == lane and (command.side == 1 or self.books.orders[slot].meta & O_COD):
+            end_block(self, block_of(self, slot), D_COD)
+        slot = following
 
 
 cdef void expire_orders(State *self) noexcept nogil:
+    """GTD orders and blocks whose time has come (MAT-010)."""
     cdef uint32_t slot
     while self.expiries_count and self.expiries[0].expiry_ns <= self.now_ns:
         slot = slot_of(&self.books, self.expiries[0].oid)
-        sift_down_first(self)
+        heap_pop(self.expiries, &self.expiries_count)
         if slot != NIL:
-            end_resting(self, slot, D_EXPIRED)
-
-
-cdef void close_gate(State *self, uint32_t instrument) noexcept nogil:
-    cdef int side
-    cdef uint32_t level
-    cdef Event *event
-    for side in range(2):
-        level = self.books.books[instrument].side[side].best
-        while level != NIL:
-            end_resting(self, self.books.levels[level].head, D_GATE)
-            level = self.books.books[instrument].side[side].best
-    self.instruments[instrument].open = 0
-    event = emit(self, E_STATUS)
-    event.instrument = instrument
-
-
-cdef void close_gates(State *self) noexcept nogil:
-    """Close what is due in order of (gate, handle); look at all instruments only when the next gate has come."""
-    cdef uint32_t handle, next_handle = 0
-    cdef Instrument *instrument
-    while self.next_gate_ns <= self.now_ns:
-        self.next_gate_ns = 0x7FFFFFFFFFFFFFFF
-        for handle in range(1, self.instruments_count):
-            instrument = &self.instruments[handle]
-            if instrument.open and instrument.gate_ns < self.next_gate_ns:
-                self.next_gate_ns = instrument.gate_ns
-                next_handle = handle
-        if self.next_gate_ns > self.now_ns:
-            break
-        for handle in range(next_handle, self.instruments_count):
-            instrument = &self.instruments[handle]
-            if instrument.open and instrument.gate_ns == self.next_gate_ns:
-                close_gate(self, handle)
+            end_any(self, slot, D_EXPIRED)
 
 
 cdef void pass_time(State *self, const Command *command) noexcept nogil:
     if command.amount > self.now_ns:
         self.now_ns = command.amount
     expire_orders(self)
-    close_gates(self)
+    pass_moments(self)
+
+
+cdef void end_any(State *self, uint32_t slot, int reason) noexcept nogil:
+    """End an order or a block."""
+    if self.books.orders[slot].meta & O_BLOCK:
+        end_block(self, block_of(self, slot), reason)
+    else:
+        end_resting(self, slot, reason)
+
+
+cdef void cancel(State *self, const Command *command, uint32_t lane) noexcept nogil:
+    """CXL-001."""
+    cdef uint32_t slot = target_slot(self, command, lane)
+    if slot == NIL:
+        refuse(self, command, lane, R_NO_ORDER)
+        return
+    accept(self, command, lane, handle_of(&self.books, slot))
+    end_any(self, slot, D_USER)
+
+
+# --- Market-maker protection ------------------------------------------------------------------------------------------
+
+cdef void protect_quotes(State *self, const Command *command, uint32_t lane) noexcept nogil:
+    """Guard a quote set (MMP-001); what was counted is forgotten, but a frozen set stays frozen."""
+    cdef uint32_t slot
+    cdef Lane *quotes
+    if command.price < 0 or command.lots < 0 or command.amount < 0 or command.amount > MMP_WINDOW_MAX_MS:
+        refuse(self, command, lane, R_MALFORMED)
+        return
+    slot = find_or_add_lane(self, command.account, QUOTE_LANES + command.side)
+    if slot == NIL:
+        refuse(self, command, lane, R_OPEN_LIMIT)
+        return
+    quotes = &self.lanes[slot]
+    if quotes.mmp_number == 0:
+        self.protections += 1
+        quotes.mmp_number = self.protections
+    quotes.mmp_fills_max = command.price
+    quotes.mmp_lots_max = command.lots
+    quotes.mmp_window_ms = command.amount
+    empty_protection(quotes)
+    accept(self, command, lane, 0)
+
+
+cdef void empty_protection(Lane *quotes) noexcept nogil:
+    quotes.mmp_fills = 0
+    quotes.mmp_lots = 0
+    quotes.mmp_until_ns = 0
+
+
+cdef void reset_quotes(State *self, const Command *command, uint32_t lane) noexcept nogil:
+    """Let a quote set quote again (MMP-003)."""
+    cdef uint32_t slot = find_lane(self, command.account, QUOTE_LANES + command.side)
+    if slot != NIL:
+        empty_protection(&self.lanes[slot])
+        self.lanes[slot].mmp_frozen = 0
+    accept(self, command, lane, 0)
+
+
+cdef void pull_quotes(State *self) noexcept nogil:
+    """End the orders of the quote sets whose protection the command has fired, and tell their makers (MMP-002)."""
+    cdef uint32_t index, lane, position, slot, following
+    cdef Event *event
+    for index in range(self.fired_count):
+        lane = self.fired[index]
+        position = self.accounts[self.lanes[lane].account].first_position
+        while position != NIL:
+            slot = self.positions[position].head
+            while slot != NIL:
+                following = self.books.terms[slot].mine_next
+                if self.books.terms[slot].lane == lane:
+                    end_resting(self, slot, D_MMP)
+                slot = following
+            position = self.positions[position].next_of_account
+        event = emit(self, E_NOTICE)
+        event.account = self.lanes[lane].account
+        event.lane = self.lanes[lane].number & 0xFF
+        event.reason = MMP_FIRED
+    self.fired_count = 0

@@ -112,6 +112,8 @@ cdef enum:                      # Order meta: flags in the low byte, generation 
     O_QUOTE = 8
     O_GTD = 16
     O_ICEBERG = 32              # Not part of the canonical flags: display says it.
+    O_BLOCK = 64                # Not in a book: `level` is its place among the blocks.
+    O_PHYSICAL = 128            # A sell backed by capacity; behind the gate a standby sell.
     META_BITS = 8
     GENERATION_MAX = 0xFFFFFF
 
@@ -125,6 +127,16 @@ cdef enum:                      # Limits; each is described in docs/limits.md.
     ICEBERG_REFRESHES_MAX = 1000
     LANE_OUTCOMES_MAX = 4096
     QUOTE_LANES = 256           # Lanes 256..511 of an account hold its quote sets.
+    FABRICS_MAX = 64
+    BLOCK_HOURS_MAX = 168
+    BLOCKS_PER_PRODUCT_MAX = 10000
+    BLOCKS_PER_ACCOUNT_MAX = 200
+    MMP_WINDOW_MAX_MS = 86400000
+    SCHEDULE_MOMENTS_MAX = 8
+
+cdef enum:
+    AUCTION_ONLY = -1           # Terms.display of an auction-only order.
+    BLOCK_HOURS_SHIFT = 8       # A block's hours are the high byte of its flags.
 
 
 cdef struct Command:            # 64 bytes; the first eight are the journal's record prefix.
@@ -183,7 +195,7 @@ cdef struct Terms:              # 32 bytes beside each order: what its owner and
     uint32_t mine_prev          # Orders of one position in order of entry.
     uint32_t mine_next
     uint32_t tag
-    int32_t display             # Lots shown at a time; read only with O_ICEBERG.
+    int32_t display             # Lots shown at a time; read only with O_ICEBERG. AUCTION_ONLY: ends with the call.
 
 
 cdef struct Level:              # 40 bytes.
@@ -248,29 +260,74 @@ cdef extern from "checked.h":
     int64_t MONEY_MAX
 
 
+cdef struct Capacity:           # Beside each position: what its account may deliver (MKT-020).
+    int64_t certified
+    int64_t block_sell          # Leaves of resting sell blocks with a leg there.
+
+
 cdef struct Account:
-    wide_t requirement          # Sum over its positions.
+    wide_t requirement          # Sum over its positions and its resting blocks.
     wide_t balance              # Micros.
+    int64_t block_lots          # Leaves of its resting blocks.
     uint32_t group
     uint32_t margined
     uint32_t open_orders
     uint32_t first_position
     uint32_t last_position
+    uint32_t blocks             # Resting ones.
+    uint32_t first_block        # Their slots in order of entry.
+    uint32_t last_block
 
 
-cdef struct Instrument:
+cdef struct Instrument:         # 64 bytes: one cache line.
     int64_t lot_micros
     int64_t long_micros
     int64_t short_micros
-    int64_t gate_ns
-    int64_t window
+    int32_t window
     int32_t mark                # Ticks; -1 before the first trade or mark.
+    int32_t last                # Price of the last trade, -1 before.
     uint32_t product
     uint32_t maker_fee_ppm
     uint32_t taker_fee_ppm
     uint32_t first_position
     uint32_t last_position
-    uint32_t open
+    uint16_t static_bps
+    uint16_t dynamic_bps
+    uint8_t phase
+    uint8_t balancing           # Standby sells may rest.
+    uint8_t fabric
+    uint8_t unused
+
+
+cdef struct Schedule:           # Of each instrument (MKT-001).
+    int64_t at_ns[SCHEDULE_MOMENTS_MAX]
+    int64_t resume_ns           # End of a volatility call; 0: there is none.
+    int64_t volatility_call_ns
+    uint64_t traded_seq         # The last command that traded in it, and the dynamic band's reference before that.
+    int32_t reference_before
+    uint8_t phase[SCHEDULE_MOMENTS_MAX]
+    uint8_t next
+    uint8_t count
+    uint8_t indicated           # Noted for the present command's indications.
+
+
+cdef struct Block:              # Beside the order of the same block, which has leaves, cum, owner, ref and tag.
+    uint64_t scope              # A bit a fabric.
+    uint64_t sequence           # Its priority.
+    int64_t reserve             # Micros a lot.
+    uint32_t slot
+    uint32_t product
+    uint32_t account
+    uint32_t place              # On the product's shelf.
+    int32_t start
+    int32_t hours
+    int32_t limit
+    int32_t least               # Lots of its next trade at least.
+    uint32_t next_hit           # The next of the blocks that were partly hit; of a free one the next free one.
+    uint8_t side
+    uint8_t resting
+    uint8_t is_hit
+    uint8_t unused
 
 
 cdef struct Outcome:
@@ -289,6 +346,14 @@ cdef struct Lane:
     uint32_t kept
     uint32_t capacity
     uint32_t number             # 0..255 a client's lane, 256 + set for quotes.
+    int64_t mmp_until_ns        # Market-maker protection of a quote set (MMP-002): end of the window ...
+    int64_t mmp_window_ms
+    int64_t mmp_lots            # ... and what was counted in it.
+    int32_t mmp_fills
+    int32_t mmp_fills_max
+    int32_t mmp_lots_max
+    uint32_t mmp_frozen
+    uint32_t mmp_number         # Counts the protections in order of creation, from 1; 0: there is none.
 
 
 cdef struct Expiry:

@@ -1,7 +1,8 @@
 """The messages of the wire: their numbers, names and fields, in one table, and how requests are read.
 
 A message is one msgpack array in one binary frame: its type number, then its fields in order. Order messages (16 to
-24, 26 and 28) and everything the market sends are read and written by `ext.codec`; this module does the others.
+24, 26 and 28) are read by `ext.codec`, what happens in the market is written by `ext.encoder` and `ext.market`; this
+module does the others.
 """
 
 import enum

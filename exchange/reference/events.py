@@ -5,7 +5,6 @@ from exchange.reference.accounts import Instrument
 from exchange.reference.layout import EVENT
 from exchange.reference.orders import QUOTE_LANES, Order
 
-
 LOTS_FIELD = 11  # Place of `lots` in an event record.
 
 

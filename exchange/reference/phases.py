@@ -53,6 +53,7 @@ class Phases:
         elif phase == BALANCE_END:
             instrument.balancing = False
             self._end_orders(instrument, DoneReason.GATE)
+            self._tell(instrument, PhaseReason.SCHEDULE)
         elif phase == Phase.SETTLED:
             self._settle(instrument)
         elif not (phase == Phase.OPEN and instrument.phase != Phase.LISTED):

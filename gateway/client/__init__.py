@@ -1,6 +1,7 @@
 """The client library for bots: asyncio, typed events, integers and decimal text only."""
 
-from exchange.records import Side, Stp, Tif
+from exchange.records import EventFlag, NoticeKind, Phase, PhaseReason, Side, Stp, Tif
+from gateway.client.blocks import BlockOrder
 from gateway.client.book import Book
 from gateway.client.entry import Batch, QuoteLeg
 from gateway.client.errors import (
@@ -13,18 +14,25 @@ from gateway.client.errors import (
 )
 from gateway.client.events import (
     Ack,
+    Assigned,
     BestPrices,
     BookDelta,
     BookSnapshot,
+    BoughtIn,
+    Capacity,
     Done,
     Fill,
     Heartbeat,
+    Indicative,
+    Notice,
+    Perished,
     Reject,
     Replaced,
     Status,
+    StripPrices,
     Trade,
 )
-from gateway.client.instruments import InstrumentInfo
+from gateway.client.instruments import InstrumentInfo, ProductInfo
 from gateway.client.orders import Order, OrderState
 from gateway.client.reader import EventReader
 from gateway.client.session import Session, connect
@@ -32,24 +40,36 @@ from gateway.protocol import Channel
 
 __all__ = [
     "Ack",
+    "Assigned",
     "Batch",
     "BestPrices",
+    "BlockOrder",
     "Book",
     "BookDelta",
     "BookSnapshot",
+    "BoughtIn",
+    "Capacity",
     "Channel",
     "ConnectionClosed",
     "Done",
+    "EventFlag",
     "EventReader",
     "EventsOverrun",
     "Fill",
     "Heartbeat",
     "HourglassError",
+    "Indicative",
     "InstrumentInfo",
     "LoginRefused",
+    "Notice",
+    "NoticeKind",
     "Order",
     "OrderRejected",
     "OrderState",
+    "Perished",
+    "Phase",
+    "PhaseReason",
+    "ProductInfo",
     "QuoteLeg",
     "Reject",
     "Replaced",
@@ -58,6 +78,7 @@ __all__ = [
     "Side",
     "Status",
     "Stp",
+    "StripPrices",
     "Tif",
     "Trade",
     "connect",

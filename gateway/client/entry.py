@@ -11,15 +11,19 @@ from typing import Any, NamedTuple
 from exchange.records import Side, Stp, Tif
 from gateway.client.errors import OrderRejected
 from gateway.client.events import Ack
-from gateway.client.instruments import InstrumentInfo, Instruments
-from gateway.client.orders import Order
+from gateway.client.instruments import Instruments
+from gateway.client.orders import OpenOrder, Order, limit_ticks
 from gateway.protocol import MessageType
 
 POST_ONLY = 1
 REDUCE_ONLY = 2
 CANCEL_ON_DISCONNECT = 4
+PHYSICAL = 16
+STANDBY = 32
 KEEP_PRIORITY = 1
-NS_PER_US = 1_000
+IN_BATCHES = (
+    MessageType.PLACE, MessageType.CANCEL, MessageType.CANCEL_REF, MessageType.REPLACE, MessageType.REPLACE_REF,
+)  # fmt: skip
 
 
 class QuoteLeg(NamedTuple):
@@ -36,7 +40,7 @@ class Pending(NamedTuple):
     """A command waiting for its answer."""
 
     answer: "asyncio.Future[Ack]"
-    order: Order | None = None
+    order: OpenOrder | None = None
 
 
 class OrderEntry(abc.ABC):
@@ -64,6 +68,8 @@ class OrderEntry(abc.ABC):
         post_only: bool = False,
         reduce_only: bool = False,
         cancel_on_disconnect: bool = False,
+        physical: bool = False,
+        standby: bool = False,
         expire_us: int = 0,
         deadline_us: int = 0,
         stp: Stp = Stp.CANCEL_RESTING,
@@ -78,10 +84,12 @@ class OrderEntry(abc.ABC):
             lots: whole lots.
             price: limit as decimal text in dollars per SCU-hour; give this or `ticks`.
             ticks: limit in ticks.
-            tif: GTG (till gate closure), IOC, FOK or GTD; GTD goes with `expire_us`.
+            tif: GTG (till gate closure), IOC, FOK, GTD or AU (in a call only); GTD goes with `expire_us`.
             post_only: refuse it rather than let it trade at once.
             reduce_only: never let it increase the position.
             cancel_on_disconnect: flag it, for sessions that asked for `cod="flagged"`.
+            physical: of a sell, let certified capacity back it.
+            standby: of a sell behind the gate, offer it to the balancing market.
             expire_us: end of a GTD order, microseconds since 1970.
             deadline_us: refuse it if the server reads it later than this.
             stp: what happens when it meets an order of the same owner.
@@ -93,8 +101,9 @@ class OrderEntry(abc.ABC):
         limit = limit_ticks(info, price, ticks)
         tif = Tif[tif] if isinstance(tif, str) else tif
         flags = POST_ONLY * post_only | REDUCE_ONLY * reduce_only | CANCEL_ON_DISCONNECT * cancel_on_disconnect
-        loop = asyncio.get_running_loop()
-        order = Order(info, side, limit, lots, self.next_ref(), loop.create_future(), loop.create_future())
+        flags |= PHYSICAL * physical | STANDBY * standby
+        order = Order(**self.unsent(), instrument=info, side=side, ticks=limit, lots=lots)
+        order.ref = self.next_ref()
         message = (
             MessageType.PLACE, order.ref, info.inst, int(side), limit, lots, int(tif), flags,
             expire_us, deadline_us, int(stp), tag, display,
@@ -102,26 +111,33 @@ class OrderEntry(abc.ABC):
         self.enter(message, Pending(order.answer, order))
         return order
 
-    def cancel_nowait(self, order: Order | int) -> "asyncio.Future[Ack]":
-        """Send a cancel of an order, or of an oid; the future gives the answer."""
-        if isinstance(order, Order) and not order.oid:
+    def cancel_nowait(self, order: OpenOrder | int) -> "asyncio.Future[Ack]":
+        """Send a cancel of an order or block, or of an oid; the future gives the answer."""
+        if isinstance(order, OpenOrder) and not order.oid:
             return self._command(MessageType.CANCEL_REF, sent_ref(order))
-        return self._command(MessageType.CANCEL, order.oid if isinstance(order, Order) else order)
+        return self._command(MessageType.CANCEL, order.oid if isinstance(order, OpenOrder) else order)
 
     def replace_nowait(
         self,
-        order: Order,
+        order: OpenOrder,
         *,
         lots: int | None = None,
         price: str | None = None,
         ticks: int | None = None,
+        total: str | None = None,
+        total_ticks: int | None = None,
         keep_priority: bool = False,
     ) -> "asyncio.Future[Ack]":
-        """Send new terms for an order; `lots` is the new total, filled part included."""
-        limit = order.ticks if price is None and ticks is None else limit_ticks(order.instrument, price, ticks)
-        total = order.lots if lots is None else lots
+        """Send new terms for an order or block; `lots` is the new total, filled part included.
+
+        An order's limit is `price` or `ticks`, a block's `price` (the average), `total` or `total_ticks`.
+        """
+        limit = order.ticks
+        if any(way is not None for way in (price, ticks, total, total_ticks)):
+            limit = order.new_limit(price=price, ticks=ticks, total=total, total_ticks=total_ticks)
+        lots = order.lots if lots is None else lots
         kind, target = (MessageType.REPLACE, order.oid) if order.oid else (MessageType.REPLACE_REF, sent_ref(order))
-        return self._command(kind, target, limit, total, KEEP_PRIORITY * keep_priority)
+        return self._command(kind, target, limit, lots, KEEP_PRIORITY * keep_priority)
 
     def mass_cancel_nowait(
         self,
@@ -144,6 +160,21 @@ class OrderEntry(abc.ABC):
             info = self.instruments.find(leg.symbol)
             rows.append([info.inst, info.ticks(leg.bid), leg.bid_lots, info.ticks(leg.ask), leg.ask_lots])
         return self._command(MessageType.QUOTE, quote_set, rows, POST_ONLY * post_only)
+
+    def mmp_set_nowait(
+        self, quote_set: int, *, window_ms: int, fills: int = 0, lots: int = 0
+    ) -> "asyncio.Future[Ack]":
+        """Send a guard of a quote set: pull it after so many fills or lots within `window_ms`; 0: not counted, off."""
+        return self._command(MessageType.MMP_SET, quote_set, window_ms, fills, lots)
+
+    def mmp_reset_nowait(self, quote_set: int) -> "asyncio.Future[Ack]":
+        """Send that a quote set may quote again after its protection has fired."""
+        return self._command(MessageType.MMP_RESET, quote_set)
+
+    def unsent(self) -> dict[str, Any]:
+        """Return the fields of an order that has not been sent yet."""
+        loop = asyncio.get_running_loop()
+        return {"ref": 0, "answer": loop.create_future(), "ended": loop.create_future()}
 
     def _command(self, kind: MessageType, *fields: Any) -> "asyncio.Future[Ack]":
         pending = Pending(asyncio.get_running_loop().create_future())
@@ -168,7 +199,7 @@ class Batch(OrderEntry):
 
     def enter(self, message: tuple[Any, ...], pending: Pending) -> None:
         """Collect an order message."""
-        if message[0] in (MessageType.MASS_CANCEL, MessageType.QUOTE):
+        if message[0] not in IN_BATCHES:
             raise ValueError("a batch may hold places, cancels and replaces")
         self._entered.append((message, pending))
 
@@ -209,19 +240,7 @@ class BatchSender(abc.ABC):
         """Send collected messages in one frame and wait until they were taken in."""
 
 
-def limit_ticks(info: InstrumentInfo, price: str | None, ticks: int | None) -> int:
-    """Return the limit in ticks, given either way.
-
-    Raises:
-        ValueError: both or neither were given.
-
-    """
-    if (price is None) == (ticks is None):
-        raise ValueError("exactly one of price and ticks must be given")
-    return info.ticks(price) if price is not None else int(ticks or 0)
-
-
-def sent_ref(order: Order) -> int:
+def sent_ref(order: OpenOrder) -> int:
     """Return the ref of an order that was sent.
 
     Raises:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exchange.reasons import DoneReason
+from exchange.records import Phase
 from gateway.client.errors import OrderRejected, reason_of
 from gateway.protocol import MessageType
 
@@ -54,6 +55,7 @@ class Fill:
     fee: int
     ts: int
     gseq: int
+    flags: int = 0  # exchange.records.EventFlag: CALL, BLOCK or BALANCE.
 
 
 @dataclass(slots=True)
@@ -111,7 +113,8 @@ class Trade:
     trade_id: int
     px: int
     qty: int
-    aggressor: int
+    aggressor: int  # 2 where there is none: the trade of a call.
+    flags: int = 0  # As a fill's.
 
 
 @dataclass(slots=True)
@@ -139,14 +142,106 @@ class BookDelta:
 
 @dataclass(slots=True)
 class Status:
-    """An instrument's phase."""
+    """An instrument's phase, why it is in it, and when it will leave it (0: not known)."""
 
     inst: int
     seq: int
     ts: int
     state: int
-    reason: int
+    reason: int  # exchange.records.PhaseReason
     next_ts: int
+
+    @property
+    def phase(self) -> Phase | int:
+        """The phase; one this client does not know stays a number."""
+        return Phase(self.state) if self.state in Phase.__members__.values() else self.state
+
+
+@dataclass(slots=True)
+class Indicative:
+    """What a call would come to now: price and lots, and what would be left over on which side. 0 lots: no trade."""
+
+    inst: int
+    seq: int
+    ts: int
+    px: int
+    qty: int
+    surplus_side: int
+    surplus: int
+
+
+@dataclass(slots=True)
+class Perished:
+    """A window is over, and of its certified lots nobody had bought `qty`."""
+
+    inst: int
+    seq: int
+    ts: int
+    qty: int
+    certified: int
+
+
+@dataclass(slots=True)
+class StripPrices:
+    """What a run of windows costs: ticks of one lot over all hours, and for how many lots; 0 and 0: not to be had."""
+
+    product: int
+    fabric: int  # Its place in the product's list.
+    start: int
+    hours: int
+    seq: int
+    ts: int
+    bid_total: int
+    bid_lots: int
+    ask_total: int
+    ask_lots: int
+    flags: int
+
+
+@dataclass(slots=True)
+class Assigned:
+    """Nodes `node` to `node + qty - 1` of a fabric for a window: yours (role 0), or given by you to `other` (1)."""
+
+    pseq: int
+    inst: int
+    role: int
+    node: int  # -1: there is no node for these lots.
+    qty: int
+    other: int
+    ts: int
+    gseq: int
+
+
+@dataclass(slots=True)
+class BoughtIn:
+    """The account was short beyond its capacity: `qty` lots were bought for it, `uncovered` were not to be had."""
+
+    pseq: int
+    inst: int
+    qty: int
+    uncovered: int
+    ts: int
+    gseq: int
+
+
+@dataclass(slots=True)
+class Capacity:
+    """The lots the account may deliver in a window."""
+
+    pseq: int
+    inst: int
+    qty: int
+    ts: int
+    gseq: int
+
+
+@dataclass(slots=True)
+class Notice:
+    """Something the account should know: kind 3, protection has pulled the quote set `arg`."""
+
+    kind: int  # exchange.records.NoticeKind
+    arg: int
+    ts: int
 
 
 @dataclass(slots=True)
@@ -159,7 +254,9 @@ class Heartbeat:
     durable_gseq: int
 
 
-Event = Ack | Reject | Fill | Done | Replaced | BestPrices | Trade | BookSnapshot | BookDelta | Status | Heartbeat
+PrivateEvent = Ack | Reject | Fill | Done | Replaced | Assigned | BoughtIn | Capacity | Notice
+PublicEvent = BestPrices | Trade | BookSnapshot | BookDelta | Status | Indicative | Perished | StripPrices | Heartbeat
+Event = PrivateEvent | PublicEvent
 
 EVENTS: dict[int, Callable[..., Event]] = {
     MessageType.ACK: Ack,
@@ -173,6 +270,13 @@ EVENTS: dict[int, Callable[..., Event]] = {
     MessageType.L2_DELTA: BookDelta,
     MessageType.STATUS: Status,
     MessageType.HEARTBEAT: Heartbeat,
+    MessageType.NOTICE: Notice,
+    MessageType.STRIP: StripPrices,
+    MessageType.INDICATIVE: Indicative,
+    MessageType.PERISHED: Perished,
+    MessageType.ASSIGNED: Assigned,
+    MessageType.BOUGHT_IN: BoughtIn,
+    MessageType.CAPACITY: Capacity,
 }
 FIELD_COUNTS = {number: len(event.__dataclass_fields__) for number, event in EVENTS.items()}  # type: ignore[attr-defined]
 

@@ -38,10 +38,29 @@ class InstrumentInfo:
         return price_text(ticks, self.tick_micros)
 
 
+@dataclass(frozen=True, slots=True)
+class ProductInfo:
+    """One product, as the server described it."""
+
+    number: int
+    name: str
+    fabrics: tuple[str, ...]
+    zone: str
+    tick_micros: int
+    lot_scu: int
+
+    def fabric_index(self, name: str) -> int:
+        """Return the place of a fabric in the product's list. Raises LookupError when it is not in it."""
+        if name not in self.fabrics:
+            raise LookupError(f"product {self.name} has no fabric {name!r}")
+        return self.fabrics.index(name)
+
+
 class Instruments:
-    """All instruments of the venue, by symbol and by handle."""
+    """All instruments of the venue, by symbol and by handle, and their products."""
 
     def __init__(self) -> None:
+        self._products: dict[str, ProductInfo] = {}
         self._by_symbol: dict[str, InstrumentInfo] = {}
         self._by_handle: dict[int, InstrumentInfo] = {}
 
@@ -56,6 +75,22 @@ class Instruments:
         info = InstrumentInfo(*message[1:11])
         self._by_symbol[info.symbol] = info
         self._by_handle[info.inst] = info
+
+    def take_product(self, message: list[Any]) -> None:
+        """Take in a `product` message."""
+        number, name, fabrics, *terms = message[1:7]
+        self._products[name] = ProductInfo(number, name, tuple(fabrics), *terms)
+
+    def product(self, name: str) -> ProductInfo:
+        """Return a product by its name.
+
+        Raises:
+            LookupError: the server has no instrument of it.
+
+        """
+        if name not in self._products:
+            raise LookupError(f"there is no product {name!r}")
+        return self._products[name]
 
     def find(self, instrument: str | int) -> InstrumentInfo:
         """Return the instrument of a symbol or handle.

@@ -1,8 +1,10 @@
 """Orders as the client sees them, kept up to date by what the session hears."""
 
+import abc
 import asyncio
 import enum
 from dataclasses import dataclass, field
+from typing import Self
 
 from exchange.records import Side
 from gateway.client.errors import OrderRejected
@@ -20,11 +22,10 @@ class OrderState(enum.Enum):
     REJECTED = "rejected"
 
 
-@dataclass(eq=False, slots=True)
-class Order:
-    """One order. Prices are ticks; `lots` is the total, `cum` what was filled, `leaves` what is open."""
+@dataclass(eq=False, slots=True, kw_only=True)
+class OpenOrder(abc.ABC):
+    """What all orders have. `ticks` is the limit; `lots` is the total, `cum` what was filled, `leaves` what is open."""
 
-    instrument: InstrumentInfo
     side: Side
     ticks: int
     lots: int
@@ -44,12 +45,11 @@ class Order:
         """Whether it may still be filled."""
         return self.state in (OrderState.PENDING, OrderState.LIVE)
 
-    @property
-    def price(self) -> str:
-        """The limit as decimal text."""
-        return self.instrument.price(self.ticks)
+    @abc.abstractmethod
+    def new_limit(self, *, price: str | None, ticks: int | None, total: str | None, total_ticks: int | None) -> int:
+        """Return another limit in ticks. Raises ValueError for a way to say it that is not for this kind of order."""
 
-    async def accepted(self) -> "Order":
+    async def accepted(self) -> Self:
         """Wait for the answer.
 
         Raises:
@@ -60,7 +60,7 @@ class Order:
         await asyncio.shield(self.answer)
         return self
 
-    async def wait_ended(self) -> "Order":
+    async def wait_ended(self) -> Self:
         """Wait until the order is filled, ended or refused.
 
         Raises:
@@ -82,14 +82,14 @@ class Order:
     def on_reject(self, reject: Reject) -> None:
         """Note that it was refused."""
         self.error = reject.error()
-        self._end(OrderState.REJECTED)
+        self.end(OrderState.REJECTED)
 
     def on_fill(self, fill: Fill) -> None:
         """Count what was filled."""
         self.fills.append(fill)
         self.cum, self.leaves = fill.cum, fill.leaves
         if fill.leaves == 0:
-            self._end(OrderState.FILLED)
+            self.end(OrderState.FILLED)
 
     def on_replaced(self, replaced: Replaced) -> None:
         """Take the new terms."""
@@ -98,10 +98,41 @@ class Order:
     def on_done(self, done: Done) -> None:
         """Note that it ended."""
         self.cum, self.done_reason = done.cum, done.reason
-        self._end(OrderState.DONE)
+        self.end(OrderState.DONE)
 
-    def _end(self, state: OrderState) -> None:
+    def end(self, state: OrderState) -> None:
+        """Nothing more will happen to it."""
         self.state = state
         self.leaves = 0
         if not self.ended.done():
             self.ended.set_result(None)
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Order(OpenOrder):
+    """One order in the book of an instrument."""
+
+    instrument: InstrumentInfo
+
+    @property
+    def price(self) -> str:
+        """The limit as decimal text."""
+        return self.instrument.price(self.ticks)
+
+    def new_limit(self, *, price: str | None, ticks: int | None, total: str | None, total_ticks: int | None) -> int:
+        """Return another limit in ticks, given as one of `price` and `ticks`."""
+        if total is not None or total_ticks is not None:
+            raise ValueError("the limit of an order must be given as price or ticks")
+        return limit_ticks(self.instrument, price, ticks)
+
+
+def limit_ticks(info: InstrumentInfo, price: str | None, ticks: int | None) -> int:
+    """Return the limit in ticks, given either way.
+
+    Raises:
+        ValueError: both or neither were given.
+
+    """
+    if (price is None) == (ticks is None):
+        raise ValueError("exactly one of price and ticks must be given")
+    return info.ticks(price) if price is not None else int(ticks or 0)

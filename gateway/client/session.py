@@ -16,17 +16,30 @@ from typing import Any, get_args, overload
 
 from exchange.records import Side
 from gateway.auth import ApiKey
+from gateway.client.blocks import BlockEntry, BlockOrder
 from gateway.client.book import Book
-from gateway.client.entry import Batch, BatchSender, OrderEntry, Pending, QuoteLeg
+from gateway.client.entry import Batch, BatchSender, Pending, QuoteLeg
 from gateway.client.errors import ConnectionClosed, RequestRefused, reason_of
-from gateway.client.events import Ack, BookDelta, BookSnapshot, Done, Event, Fill, Reject, Replaced, event_of
+from gateway.client.events import (
+    Ack,
+    Assigned,
+    BookDelta,
+    BookSnapshot,
+    BoughtIn,
+    Capacity,
+    Done,
+    Event,
+    Fill,
+    PrivateEvent,
+    Reject,
+    Replaced,
+    event_of,
+)
 from gateway.client.instruments import Instruments
-from gateway.client.orders import Order
+from gateway.client.orders import OpenOrder, Order
 from gateway.client.reader import E, EventReader
 from gateway.client.wire import Welcome, Wire, open_wire
 from gateway.protocol import CancelOnDisconnect, Channel, CloseCode, MessageType
-
-PrivateEvent = Ack | Reject | Fill | Done | Replaced
 
 
 @contextlib.asynccontextmanager
@@ -64,7 +77,7 @@ async def connect(
             session.end(ConnectionClosed(CloseCode.NORMAL, "the session was left"))
 
 
-class Session(OrderEntry, BatchSender):
+class Session(BlockEntry, BatchSender):
     """One logged-in session. Not for use from other threads than its loop's."""
 
     def __init__(self, wire: Wire, welcome: Welcome) -> None:
@@ -78,7 +91,7 @@ class Session(OrderEntry, BatchSender):
         self._requests: dict[int, asyncio.Future[int]] = {}
         self._pending: dict[int, Pending] = {}
         self._batches: dict[int, asyncio.Future[int]] = {}
-        self._orders: dict[int, Order] = {}
+        self._orders: dict[int, OpenOrder] = {}
         self._readers: list[EventReader[Any]] = []
 
     # Orders. The `..._nowait` methods of OrderEntry send without waiting for the answer.
@@ -97,8 +110,22 @@ class Session(OrderEntry, BatchSender):
         """Place a sell order and wait for the answer, as `buy`."""
         return await self.place_nowait(symbol, Side.SELL, **terms).accepted()
 
-    async def cancel(self, order: Order | int) -> Ack:
-        """Cancel an order, or an oid.
+    async def buy_block(self, product: str, start: str | int, hours: int, **terms: Any) -> BlockOrder:
+        """Place a block that buys and wait for the answer; `terms` as in `buy_block_nowait`.
+
+        Raises:
+            OrderRejected: the block was refused.
+            ConnectionClosed: the connection ended before the answer.
+
+        """
+        return await self.buy_block_nowait(product, start, hours, **terms).accepted()
+
+    async def sell_block(self, product: str, fabric: str, start: str | int, hours: int, **terms: Any) -> BlockOrder:
+        """Place a block that sells in one fabric and wait for the answer, as `buy_block`."""
+        return await self.sell_block_nowait(product, fabric, start, hours, **terms).accepted()
+
+    async def cancel(self, order: OpenOrder | int) -> Ack:
+        """Cancel an order or block, or an oid.
 
         Raises:
             OrderRejected: there is no such live order.
@@ -107,8 +134,8 @@ class Session(OrderEntry, BatchSender):
         """
         return await self.cancel_nowait(order)
 
-    async def replace(self, order: Order, **terms: Any) -> Ack:
-        """Give an order new terms, as `replace_nowait`; `lots` is the new total, filled part included.
+    async def replace(self, order: OpenOrder, **terms: Any) -> Ack:
+        """Give an order or block new terms, as `replace_nowait`; `lots` is the new total, filled part included.
 
         Raises:
             OrderRejected: the order stays as it was, or there is none.
@@ -130,6 +157,14 @@ class Session(OrderEntry, BatchSender):
 
         """
         return await self.quote_nowait(legs, quote_set=quote_set, post_only=post_only)
+
+    async def mmp_set(self, quote_set: int, *, window_ms: int, fills: int = 0, lots: int = 0) -> Ack:
+        """Guard a quote set, as `mmp_set_nowait`. Raises OrderRejected."""
+        return await self.mmp_set_nowait(quote_set, window_ms=window_ms, fills=fills, lots=lots)
+
+    async def mmp_reset(self, quote_set: int) -> Ack:
+        """Let a quote set quote again after its protection has fired. Raises OrderRejected."""
+        return await self.mmp_reset_nowait(quote_set)
 
     def batch(self) -> Batch:
         """Return an empty batch to collect order messages in."""
@@ -161,6 +196,8 @@ class Session(OrderEntry, BatchSender):
 
     async def subscribe(self, channel: Channel, symbols: Sequence[str | int] | None = None) -> int:
         """Subscribe to instruments, or to all and those to come; return the subscription's number.
+
+        In the channel STRIPS an instrument stands for the strips that begin with its window.
 
         Raises:
             RequestRefused: the server does not serve it.
@@ -247,6 +284,8 @@ class Session(OrderEntry, BatchSender):
         kind = message[0]
         if kind == MessageType.INSTRUMENT:
             self.instruments.take(message)
+        elif kind == MessageType.PRODUCT:
+            self.instruments.take_product(message)
         elif kind == MessageType.RESP:
             self._on_resp(*message[1:4])
         elif kind == MessageType.PONG:
@@ -314,7 +353,10 @@ class Session(OrderEntry, BatchSender):
         if order is not None:
             order.on_replaced(replaced)
 
-    def _forget_ended(self, order: Order) -> None:
+    def _on_delivery(self, event: Assigned | BoughtIn | Capacity) -> None:
+        self.pseq = event.pseq
+
+    def _forget_ended(self, order: OpenOrder) -> None:
         if not order.is_open:
             del self._orders[order.oid]
 
@@ -334,6 +376,9 @@ _HANDLERS: dict[type[Event], Callable[[Session, Any], None]] = {
     Fill: Session._on_fill,
     Done: Session._on_done,
     Replaced: Session._on_replaced,
+    Assigned: Session._on_delivery,
+    BoughtIn: Session._on_delivery,
+    Capacity: Session._on_delivery,
     BookSnapshot: Session._on_book_snapshot,
     BookDelta: Session._on_book_delta,
 }

@@ -58,8 +58,8 @@ def test_block_is_acknowledged_and_rests_blk_001(core):
 
 
 @pytest.mark.parametrize("terms", [
-    {"hours": 2}, {"hours": 1, "scope": 3}, {"hours": 3, "scope": 2}, {"tif": 1}, {"tif": 3, "expiry_ns": NOW_NS + 10**18},
-    {"flags": 4}, {"min_lots": 8}, {"min_lots": 0}, {"min_lots": 1},
+    {"hours": 2}, {"hours": 1, "scope": 3}, {"hours": 3, "scope": 2}, {"tif": 1},
+    {"tif": 3, "expiry_ns": NOW_NS + 10**18}, {"flags": 4}, {"min_lots": 8}, {"min_lots": 0}, {"min_lots": 1},
 ])  # fmt: skip
 def test_what_a_block_may_be_blk_001(core, terms):
     assert market(core).block("bob", 0, 8, 620, **terms)[0].startswith("ack")
@@ -243,7 +243,9 @@ def test_fill_or_kill_block_may_trade_directly_blk_002(core):
     venue = market(core)
     venue.block("ann", 1, 9, 300)
     assert venue.block("bob", 0, 10, 300, tif=2) == ["reject bob #1 FOK_UNFILLED"]
-    assert traded(venue.block("bob", 0, 9, 300, tif=2)) == ["block buy 9@100", "i3 block buy 9@100", "i5 block buy 9@100"]
+    assert traded(venue.block("bob", 0, 9, 300, tif=2)) == [
+        "block buy 9@100", "i3 block buy 9@100", "i5 block buy 9@100",
+    ]  # fmt: skip
 
 
 def test_refused_block_is_answered_again_blk_002(core):
@@ -1012,7 +1014,9 @@ def test_blocks_are_tried_by_limit_an_hour_then_sequence_blk_011(core):
     venue.block("bob", 0, 1, 201, hours=2)
     venue.block("cat", 0, 1, 303)
     events = [event for event in venue.sell("ann", 9, 100) if event.startswith("fill") and "taker" in event]
-    order = list(dict.fromkeys(event.split()[1:3][0] + next(w for w in event.split() if w[0] == "#") for event in events))
+    order = list(
+        dict.fromkeys(event.split()[1] + next(word for word in event.split() if word[0] == "#") for event in events)
+    )
     assert order == ["cat#2", "cat#1", "bob#2", "bob#1", "dan#1"]
 
 
@@ -1327,7 +1331,7 @@ def test_mass_cancel_ends_blocks_behind_orders_blk_015(core, filters, ended):
 def test_replaced_block_keeps_its_entry_blk_015(core):
     venue = many(core)
     venue.replace("ann", "o0", 2, 11)
-    assert [event.split()[-3:] for event in venue.mass_cancel("ann", side=0)[2:]][0][0] == "2@11"
+    assert venue.mass_cancel("ann", side=0)[2] == "done ann lane=1 #1 o0 block USER buy 2@11 f1 +2h"
 
 
 def test_lost_session_ends_flagged_blocks_of_its_lane_blk_015(core):
@@ -1376,7 +1380,9 @@ def test_hourly_orders_do_not_meet_through_two_blocks_blk_016(core):
 
 
 def test_block_record_is_laid_out_as_said_blk_001():
-    record = commands.block(7, 8, 9, 5, WINDOW, 168, 1, 620, 4, min_lots=2, tif=3, flags=4, expiry_ns=11, tag=12, lane=13)
+    record = commands.block(
+        7, 8, 9, 5, WINDOW, 168, 1, 620, 4, min_lots=2, tif=3, flags=4, expiry_ns=11, tag=12, lane=13
+    )
     assert record == commands.record(
         CommandType.BLOCK, flags=4 | 168 << BLOCK_HOURS_SHIFT, account=7, instrument=9, ref=8, target=5, amount=11,
         price=620, lots=4, price_2=WINDOW, lots_2=2, tag=12, lane=13, side=1, tif=3,

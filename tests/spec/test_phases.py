@@ -30,7 +30,7 @@ def test_window_passes_its_phases_one_by_one_mkt_001(core):
     assert venue.time(-1_200) == ["status PRECLOSE next=S-900s", "indicative 0@0"]
     assert venue.time(-900) == ["status GATED next=S-900s", "status BALANCING next=S+0s"]
     assert venue.time(0) == ["status DELIVERING next=S+3300s"]
-    assert venue.time(3_300) == []  # Standby sells end; it is no phase.
+    assert venue.time(3_300) == ["status DELIVERING next=S+4500s"]  # Standby sells end; the phase goes on.
     assert venue.time(4_500) == ["status EXPIRED"]
     assert venue.time(99_999) == []
 
@@ -44,6 +44,7 @@ def test_late_time_passes_every_phase_mkt_001(core):
         "status GATED next=S-900s",
         "status BALANCING next=S+0s",
         "status DELIVERING next=S+3300s",
+        "status DELIVERING next=S+4500s",
         "status EXPIRED",
     ]
 
@@ -78,6 +79,8 @@ def test_moments_go_by_time_then_by_handle_mkt_001(core):
         "status i2 BALANCING next=S+0s",
         "status DELIVERING next=S+60s",
         "status i2 DELIVERING next=S+60s",
+        "status DELIVERING next=S+3600s",
+        "status i2 DELIVERING next=S+3600s",
         "status i3 GATED next=S+2700s",
         "status i3 BALANCING next=S+3600s",
         "status i4 GATED next=S+2700s",
@@ -230,11 +233,11 @@ def test_seed_is_part_of_the_state_mkt_003(core):
     ({"settle_s": 3_600}, "ack amount=2"),
     ({"volatility_call_s": 86_401}, "reject MALFORMED"),
     ({"volatility_call_s": 0}, "ack amount=2"),
-    ({"band_static_bps": 100_001}, "reject MALFORMED"),
-    ({"band_dynamic_bps": 100_001}, "reject MALFORMED"),
-    ({"buyin_bps": 100_001}, "reject MALFORMED"),
+    ({"band_static_bps": 50_001}, "reject MALFORMED"),
+    ({"band_dynamic_bps": 50_001}, "reject MALFORMED"),
+    ({"buyin_bps": 50_001}, "reject MALFORMED"),
     ({"rolling_hours": 8_785}, "reject MALFORMED"),
-    ({"rolling_hours": 8_784, "band_static_bps": 100_000, "band_dynamic_bps": 100_000, "buyin_bps": 0}, "ack amount=2"),
+    ({"rolling_hours": 8_784, "band_static_bps": 50_000, "band_dynamic_bps": 50_000, "buyin_bps": 0}, "ack amount=2"),
     ({"zone": "eu west"}, "reject MALFORMED"),
     ({"zone": "eu-west"}, "ack amount=2"),
     ({"zone": 5}, "reject MALFORMED"),
@@ -400,7 +403,9 @@ def test_halt_and_resume_mkt_006(core):
         "status i3 HALTED COMMAND next=S+2700s",
         "status i4 HALTED COMMAND next=S+2700s",
     ]
-    assert venue.resume(1, fabric="f2") == ["ack lots=1", "status i4 VOLATILITY COMMAND next=S-8880s", "indicative i4 0@0"]
+    assert venue.resume(1, fabric="f2") == [
+        "ack lots=1", "status i4 VOLATILITY COMMAND next=S-8880s", "indicative i4 0@0",
+    ]  # fmt: skip
     assert [phase(venue, handle) for handle in (1, 2, 3, 4)] == ["HALTED"] * 3 + ["VOLATILITY"]
     assert venue.time(-8_880) == ["status i4 CONTINUOUS next=S+2700s"]
 
@@ -688,7 +693,7 @@ def test_rolling_listing_ends_with_the_calendar_mkt_009(core):
 
 @pytest.mark.parametrize(("mark", "bps", "low", "high"), [
     (1_000, 500, 950, 1_050), (999, 500, 950, 1_048), (19, 500, 19, 19), (20, 500, 19, 21), (7, 10_000, 0, 14),
-    (0, 500, 0, 0), (3, 100_000, 0, 33),
+    (0, 500, 0, 0), (3, 50_000, 0, 18),
 ])  # fmt: skip
 def test_static_band_refuses_prices_outside_mkt_010(core, mark, bps, low, high):
     venue = Venue(core(), count=1, band_static_bps=bps)

@@ -87,8 +87,10 @@ def test_notice_names_the_set_in_the_lane_mmp_002(core):
     assert [(int(one["account"]), int(one["lane"]), int(one["reason"])) for one in event] == [(1, 7, 3)]
 
 
-@pytest.mark.parametrize(("limits", "fills"), [({"lots": 5}, 3), ({"lots": 6}, 3), ({"lots": 7}, 4), ({"fills": 4}, 4),
-                                               ({"fills": 9, "lots": 3}, 2), ({"fills": 1, "lots": 99}, 1)])  # fmt: skip
+@pytest.mark.parametrize(("limits", "fills"), [
+    ({"lots": 5}, 3), ({"lots": 6}, 3), ({"lots": 7}, 4), ({"fills": 4}, 4), ({"fills": 9, "lots": 3}, 2),
+    ({"fills": 1, "lots": 99}, 1),
+])  # fmt: skip
 def test_fills_or_lots_whatever_comes_first_mmp_002(core, limits, fills):
     venue = quoted(core, **limits)
     found = next(count for count in range(1, 9) if fired(venue.buy("bob", 2, 101)))

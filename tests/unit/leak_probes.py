@@ -17,7 +17,8 @@ from test_frames import BINARY, PING, Recorder, masked
 from exchange import commands
 from exchange.engine import Engine
 from exchange.records import EVENT, EventType, OrderFlag, Side, Tif
-from ext.codec import decode_message, encode_event
+from ext.codec import decode_message
+from ext.encoder import encode_event
 from ext.router import Router
 
 STATM = Path("/proc/self/statm")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from exchange import commands
 from exchange.reasons import RejectReason as R
 from exchange.records import COMMAND, EVENT, CommandType, EventFlag, EventType, OrderFlag, Tif
-from ext.codec import decode_message, encode_event
+from ext.codec import decode_message
+from ext.encoder import encode_event
 
 ACCOUNT, LANE, NOW_US = 7, 3, 1_800_000_000_000_000
 TAKEN, OTHER, BROKEN = 0, -1, -2
