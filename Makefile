@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test ext lint bench micro docs asan clean
+.PHONY: demo test ext lint bench micro docs asan sim clean
 
 demo: ext            ## Run the exchange on simulated order flow for half a minute.
 	$(VENV)/bin/hourglass demo $(ARGS)
@@ -38,6 +38,9 @@ docs: ext            ## Check that every spec rule has a test and every generate
 
 asan: $(VENV)/ready  ## The core's tests under the address and undefined-behaviour sanitizers.
 	sh tests/asan.sh $(RUN)
+
+sim: ext             ## Run commands of all kinds through both cores, everything checked; SEED=7 COMMANDS=1000000.
+	$(RUN) -m tests.model.sim --commands $(or $(COMMANDS),1000000) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 clean:
 	rm -rf build ext/*.c ext/*.so $(VENV)

@@ -1,4 +1,4 @@
-"""What blocks and calls should do, lot by lot and tick by tick: slow, plain, and independent of the engine's own ways."""
+"""What blocks and calls should do, lot by lot and tick by tick: slow, plain, independent of the engine's own ways."""
 
 from fractions import Fraction
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """What must hold in any stream of commands and events, without a look into the engine."""
 
 from exchange.commands import RECORD
-from exchange.records import CALLS, RECORD_BYTES, CommandType, EventFlag, EventType, Phase
+from exchange.records import CALLS, CommandType, EventFlag, EventType, Phase
 
 CANCELS = (CommandType.CANCEL, CommandType.CANCEL_REF, CommandType.MASS_CANCEL, CommandType.SESSION_LOST)
 REPLACES = (CommandType.REPLACE, CommandType.REPLACE_REF)

@@ -1,8 +1,10 @@
 """The window market under any commands: twins agree, brute force agrees, and what must hold holds."""
 
 import collections
+import itertools
 
 import pytest
+import sim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_flow import MarketFlow
@@ -139,4 +141,11 @@ def test_order_of_blocks_is_total(blocks):
     same = one.limit * two.hours == two.limit * one.hours and one.sequence == two.sequence
     assert (compare(one, two) == 0) == same
     ordered = by_priority(blocks)
-    assert all(compare(a, b) <= 0 for a, b in zip(ordered, ordered[1:], strict=False))
+    assert all(compare(a, b) <= 0 for a, b in itertools.pairwise(ordered))
+
+
+def test_simulation_runs_and_names_its_seed(capsys):
+    assert sim.main(["--seed", "3", "--commands", "1000"]) == 0
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("seed=3 commit=")
+    assert last.startswith("seed=3 1000 commands, ")

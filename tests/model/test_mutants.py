@@ -1,9 +1,13 @@
 """The comparison of the twins has teeth: a reference with one rule broken is told from a sound core."""
 
+import market_mutants
 import pytest
 from flow import Flow
+from market_flow import MarketFlow
 from twin import TINY, Twins, TwinsDiffer, run_flow
+from watched import ROOMY, Watched
 
+from exchange import commands
 from exchange.reference import ReferenceCore
 
 LIMITS = [{"orders_max": 1 << 16}, TINY]
@@ -163,3 +167,100 @@ def test_sound_reference_does_not_differ(sound_core):
 def test_mutant_is_noticed(sound_core, mutate):
     with pytest.raises(TwinsDiffer):
         compare(sound_core, mutate)
+
+
+# The window market.
+
+
+def blocks_flow(seed):
+    """Blocks and hourly orders, many to a window, on all products; calls, halts and capacity now and then."""
+    flow = MarketFlow(seed, margined=seed % 2 == 1)
+    flow.weights = [
+        (flow.place, 30), (flow.block, 30), (flow.meet, 10), (flow.quote, 6), (flow.replace_block, 5),
+        (flow.physical, 4), (flow.physical_block, 5), (flow.certify, 3), (flow.halt, 1), (flow.resume, 2),
+        (flow.auction, 3), (flow.mark, 2), (flow.protect, 1), (flow.cancel, 2), (flow.time, 5), (flow.roll, 1),
+    ]  # fmt: skip
+    return flow
+
+
+class DenseFlow(MarketFlow):
+    """Blocks over the same two hours of one fabric, most of them with a minimum."""
+
+    def __init__(self, seed):
+        super().__init__(seed, margined=False, products=(1,))
+        self.weights = [(self.block, 30), (self.cancel_block, 5), (self.time, 1), (self.roll, 1)]
+
+    def span(self, product):
+        return self.hour() + 2, 2
+
+    def scope(self, product, hours, side):
+        return 1
+
+    def times(self):
+        return {"tif": self.random.choice((0, 0, 0, 1))}
+
+    def limit(self, hours, side):
+        return 203 + self.random.randint(-3, 3)
+
+
+class DeepFlow(DenseFlow):
+    """Hourly orders of one side, dear and cheap ones, and blocks of the other side that want many lots of them."""
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.side = seed % 2
+        self.weights = [(self.hourly, 20), (self.block, 10), (self.cancel, 3), (self.cancel_block, 2), (self.time, 1),
+                        (self.roll, 1)]  # fmt: skip
+
+    def hourly(self):
+        account, ref, lane = self.who()
+        handle = self.legs[1, self.hour() + self.random.choice((2, 3)), 0]
+        price = 102 + self.random.randint(-6, 6)
+        return commands.place(account, ref, handle, self.side, price, self.random.choice((1, 1, 2, 3)), lane=lane)
+
+    def block(self):
+        account, ref, lane = self.who()
+        start, hours = self.span(1)
+        lots = self.random.choice((2, 3, 5, 8))
+        better = -4 if self.side else 4  # Than the orders that stand there.
+        return commands.block(
+            account, ref, 1, 1, start, hours, 1 - self.side, 204 + better + self.random.randint(-4, 4), lots,
+            min_lots=self.random.choice((lots, lots, 1)), lane=lane,
+        )  # fmt: skip
+
+
+FLOWS = [blocks_flow, DenseFlow, DeepFlow]
+
+
+def compare_market(sound_core, mutate):
+    """Run the market through a mutated reference and a sound core."""
+    for seed in range(8):
+        for make in FLOWS:
+            plain = ReferenceCore(**ROOMY)
+            mutate(plain)
+            run_flow(Twins(plain, sound_core(**ROOMY)), make(seed), batches=60, count=25)
+
+
+def watch_market(mutate):
+    """Run the market through a mutated reference alone, looking at everything."""
+    for seed in range(6):
+        for make in FLOWS:
+            Watched(mutate=mutate).run(make(seed), batches=400, count=1)
+
+
+def test_sound_market_does_not_differ(sound_core):
+    compare_market(sound_core, lambda core: None)
+    for make in FLOWS:
+        Watched().run(make(0), batches=400, count=1)
+
+
+@pytest.mark.parametrize("mutate", market_mutants.ALL, ids=lambda mutate: mutate.__name__)
+def test_market_mutant_is_noticed_by_the_twins(sound_core, mutate):
+    with pytest.raises((TwinsDiffer, AssertionError)):
+        compare_market(sound_core, mutate)
+
+
+@pytest.mark.parametrize("mutate", market_mutants.BY_THEMSELVES, ids=lambda mutate: mutate.__name__)
+def test_market_mutant_is_noticed_without_a_twin(mutate):
+    with pytest.raises(AssertionError):
+        watch_market(mutate)
