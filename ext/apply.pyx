@@ -176,7 +176,7 @@ cdef int grow_touched_calls(State *self, uint32_t wanted) noexcept nogil:
 
 
 cdef void finish_market(State *self) noexcept nogil:
-    """End of a command that concerns blocks, calls or quotes: blocks that may trade again, pulled quotes, best prices."""
+    """What a command leaves to do: blocks that may trade again, pulled quotes, best prices."""
     if self.opened:
         recheck_blocks(self)
     if self.fired_count:

@@ -1,7 +1,7 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 """The life of a block: its place in the state, what it can trade with, how it trades, what wakes it."""
 
-from libc.stdlib cimport free, malloc, qsort, realloc
+from libc.stdlib cimport realloc
 
 from ext.book cimport handle_of
 from ext.checks cimport position_for
@@ -157,7 +157,8 @@ cdef inline int comes_before(const Block *one, const Block *other) noexcept nogi
     return one.sequence < other.sequence
 
 
-cdef uint32_t direct_candidate(State *self, const Block *block, int64_t leaves, uint32_t owner, int fabric) noexcept nogil:
+cdef uint32_t direct_candidate(State *self, const Block *block, int64_t leaves, uint32_t owner,
+                               int fabric) noexcept nogil:
     """The best resting block of the other side with the same hours that fits, or NIL (BLK-005)."""
     cdef Shelf *shelf = <Shelf *>self.products[block.product].shelf
     cdef uint32_t word, index, found = NIL
@@ -336,7 +337,8 @@ cdef int spread(int32_t *prices, int32_t hours, int64_t total, int64_t reference
     return 1
 
 
-cdef void leg_prices(State *self, const uint32_t *handles, int32_t hours, int64_t total, int32_t *prices) noexcept nogil:
+cdef void leg_prices(State *self, const uint32_t *handles, int32_t hours, int64_t total,
+                     int32_t *prices) noexcept nogil:
     """The price of each leg of a direct trade (BLK-008)."""
     cdef int64_t references = 0
     cdef int32_t hour
@@ -352,7 +354,8 @@ cdef void leg_prices(State *self, const uint32_t *handles, int32_t hours, int64_
     spread(prices, hours, total, 0)
 
 
-cdef void trade_direct(State *self, uint32_t index, uint32_t other, const uint32_t *handles, int32_t lots) noexcept nogil:
+cdef void trade_direct(State *self, uint32_t index, uint32_t other, const uint32_t *handles,
+                       int32_t lots) noexcept nogil:
     """Trade every leg with a resting block, at its limit."""
     cdef int32_t[BLOCK_HOURS_MAX] prices
     cdef int side = self.blocks[index].side

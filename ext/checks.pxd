@@ -1,4 +1,4 @@
-"""What orders, quotes and blocks are checked for alike: room, risk, capacity, phases, bands. Inlined where it is hot."""
+"""What orders, quotes and blocks are checked for alike: room, risk, capacity, phases, bands. Inlined: it is hot."""
 
 from ext.book cimport reaches
 from ext.idmap cimport map_add, map_find
@@ -80,8 +80,8 @@ cdef inline int has_room(State *self, uint32_t account, uint32_t instrument) noe
     return self.books.free_order != NIL or self.books.orders_used < self.books.orders_max
 
 
-cdef inline int refusal_by_risk(State *self, uint32_t account, uint32_t instrument, int side, int32_t price, int64_t lots,
-                         int64_t replaced_lots) noexcept nogil:
+cdef inline int refusal_by_risk(State *self, uint32_t account, uint32_t instrument, int side, int32_t price,
+                                int64_t lots, int64_t replaced_lots) noexcept nogil:
     """MARGIN, POSITION_LIMIT or none, for `lots` more less `replaced_lots`."""
     cdef Position empty
     cdef const Position *position = position_or(self, account, instrument, &empty)
@@ -109,7 +109,7 @@ cdef inline int exceeds_reduction(State *self, uint32_t account, uint32_t instru
 
 
 cdef inline int lacks_capacity(State *self, uint32_t account, uint32_t instrument, int64_t lots,
-                        int64_t replaced_lots) noexcept nogil:
+                               int64_t replaced_lots) noexcept nogil:
     """Whether a physical sell is not backed by what is certified and neither sold nor offered (MKT-021)."""
     cdef uint32_t slot = map_find(&self.position_map, (<uint64_t>account << 32) | instrument)
     if slot == NIL:
@@ -141,7 +141,7 @@ cdef inline int outside_static_band(const Instrument *instrument, int32_t price)
 
 
 cdef inline int32_t within_band(State *self, uint32_t handle, int side, int32_t limit) noexcept nogil:
-    """The limit as far as the dynamic band lets an order trade; where it must not trade at all, one that reaches nothing.
+    """The limit as far as the dynamic band lets an order trade; one that reaches nothing where it must not at all.
 
     A trade may leave the band on either side: what is sold far below the last price is as strange as what is far above.
     """

@@ -42,7 +42,6 @@ cdef enum:
     POSITIONS_MAX = 1 << 24
 
 
-
 # --- The Python face -------------------------------------------------------------------------------------------------
 
 @cython.final
@@ -69,8 +68,9 @@ cdef class Core:
         state.lanes = <Lane *>arena_reserve(<size_t>LANES_MAX * sizeof(Lane))
         state.touched = <uint32_t *>arena_reserve(<size_t>POSITIONS_MAX * sizeof(uint32_t))
         if state.accounts == NULL or state.instruments == NULL or state.positions == NULL or state.lanes == NULL \
-                or state.touched == NULL or state.capacities == NULL or state.schedules == NULL or not map_open(&state.position_map, 1024) \
-                or not map_open(&state.lane_map, 1024) or not refs_open(&state.refs, 1024, index_seed):
+                or state.touched == NULL or state.capacities == NULL or state.schedules == NULL \
+                or not map_open(&state.position_map, 1024) or not map_open(&state.lane_map, 1024) \
+                or not refs_open(&state.refs, 1024, index_seed):
             raise MemoryError("no address space for the core's arenas")
         grow_events(state)
         if state.broken:

@@ -4,7 +4,6 @@
 from ext.book cimport touch_level
 from ext.orders cimport count_protected, release
 from ext.queues cimport append_to_level, leave_level, take_from_level
-from ext.risk cimport held
 from ext.state cimport count_open, emit_order, fee_of, money_of, move, note_trade, side_of, touch_position
 from ext.types cimport E_FILL, O_QUOTE, Event, Instrument, Level, Order, Position, wide_t
 

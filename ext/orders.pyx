@@ -287,7 +287,7 @@ cdef uint32_t admit_reduce_only(State *self, uint32_t instrument, int side) noex
 
 cdef int32_t aggress(State *self, uint32_t slot, int side, int32_t limit, int32_t price, int stp,
                      int *ended) noexcept nogil:
-    """Match an order that is in no book, as far as `limit`; returns its leaves. `ended`: self-match prevention ended it.
+    """Match an order that is in no book as far as `limit`; returns its leaves. `ended`: by self-match prevention.
 
     `price` is the order's own limit, for what is told of it.
     """

@@ -4,7 +4,6 @@
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from ext.orders cimport place
 from ext.state cimport BROKEN_MEMORY, Product, best_price, leg_handle
 from ext.types cimport BUY, P_CONTINUOUS, Instrument
 

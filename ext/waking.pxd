@@ -1,4 +1,4 @@
-"""What makes resting blocks trade: a new order, a window that opens; and what ends them: their first gate (BLK-011, BLK-013)."""
+"""What makes resting blocks trade, a new order or a window that opens, and what ends them (BLK-011, BLK-013)."""
 
 from ext.state cimport State
 from ext.types cimport uint32_t

@@ -139,7 +139,8 @@ cdef void recheck_blocks(State *self) noexcept nogil:
         free(waiting)
 
 
-cdef uint32_t beginning_at(State *self, const Shelf *shelf, const Instrument *instrument, Waiting *waiting) noexcept nogil:
+cdef uint32_t beginning_at(State *self, const Shelf *shelf, const Instrument *instrument,
+                           Waiting *waiting) noexcept nogil:
     """Collect the blocks whose first leg is an instrument; all alike but for their sequence."""
     cdef uint32_t word, index, count = 0
     cdef uint64_t bits

@@ -1,6 +1,15 @@
 """Price bands: what is refused, and what is not executed (MKT-010, MKT-011)."""
 
-# Bands.
+import pytest
+from venue import Venue
+
+from exchange.records import Phase
+
+
+def phase(venue, instrument=1):
+    return Phase(venue.core.phase(instrument)).name
+
+
 
 
 @pytest.mark.parametrize(("mark", "bps", "low", "high"), [

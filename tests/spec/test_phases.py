@@ -403,7 +403,9 @@ def test_halt_and_resume_mkt_006(core):
         "status i3 HALTED COMMAND next=S+2700s",
         "status i4 HALTED COMMAND next=S+2700s",
     ]
-    assert venue.resume(1, fabric="f2") == ["ack lots=1", "status i4 VOLATILITY COMMAND next=S-8880s", "indicative i4 0@0"]
+    assert venue.resume(1, fabric="f2") == [
+        "ack lots=1", "status i4 VOLATILITY COMMAND next=S-8880s", "indicative i4 0@0",
+    ]  # fmt: skip
     assert [phase(venue, handle) for handle in (1, 2, 3, 4)] == ["HALTED"] * 3 + ["VOLATILITY"]
     assert venue.time(-8_880) == ["status i4 CONTINUOUS next=S+2700s"]
 
