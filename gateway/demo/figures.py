@@ -16,7 +16,7 @@ class NodeRun(NamedTuple):
     """Nodes of a fabric that an account got at a gate; first -1: lots for which there were none."""
 
     first: int
-    count: int
+    lots: int
     account: str
 
 
@@ -52,7 +52,7 @@ class Figures:
     lots_uncovered: int = 0
     protections: int = 0  # How often a maker's protection pulled a quote set.
     latencies_us: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES_KEPT))
-    recent: deque[str] = field(default_factory=lambda: deque(maxlen=6))
+    recent: deque[str] = field(default_factory=lambda: deque(maxlen=3))
     news: deque[str] = field(default_factory=lambda: deque(maxlen=NEWS_KEPT))
     best: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)  # inst: bid, lots, ask, lots
     statuses: dict[int, Status] = field(default_factory=dict)
@@ -124,10 +124,9 @@ class Figures:
 def owners(nodes: list[NodeRun]) -> str:
     """Write who got which nodes, such as ``lab-fern 0-7 9, lab-iris 8``."""
     found: dict[str, list[str]] = {}
-    for run in sorted(nodes):
-        last = run.first + run.count - 1
-        text = str(run.first) if run.count == 1 else f"{run.first}-{last}"
-        found.setdefault(run.account, []).append(text if run.first >= 0 else f"({run.count} without a node)")
+    for run in sorted(nodes, key=lambda run: (run.first < 0, run.first)):
+        text = str(run.first) if run.lots == 1 else f"{run.first}-{run.first + run.lots - 1}"
+        found.setdefault(run.account, []).append(text if run.first >= 0 else f"({run.lots} without a node)")
     if not found:
         return "nobody has bought it"
     return "nodes to " + ", ".join(f"{account} {' '.join(runs)}" for account, runs in found.items())

@@ -17,6 +17,7 @@ from gateway.client import (
     Trade,
     connect,
 )
+from gateway.demo.attendance import phase_of
 from gateway.demo.figures import Figures
 from gateway.demo.venue import Venue
 
@@ -44,8 +45,7 @@ async def follow(session: Session, shown: Callable[[], list[str]]) -> None:
     """Listen to the best prices of what comes onto the screen."""
     heard: set[str] = set()
     while True:
-        listed = {one.symbol for one in session.instruments}
-        fresh = [symbol for symbol in shown() if symbol in listed and symbol not in heard]
+        fresh = [symbol for symbol in shown() if symbol not in heard and phase_of(session, symbol) is not None]
         if fresh:
             heard.update(fresh)
             await session.subscribe(Channel.L1, fresh)

@@ -36,6 +36,7 @@ class Venue:
     clock: MarketClock
     rolling: "asyncio.Task[None]"
     tape_window: int
+    with_stock: bool
     keys: dict[str, ApiKey] = field(default_factory=dict)
     failures: list[BaseException] = field(default_factory=list)
 
@@ -135,4 +136,6 @@ async def open_venue(directory: Path, accounts: list[str], *, with_stock: bool, 
     await sequencer.settle()
     await server.start("127.0.0.1", 0)
     rolling = asyncio.create_task(roller.run())
-    return Venue(engine, journal, sequencer, publisher, server, clock, rolling, tape_window, keys, failures)
+    return Venue(
+        engine, journal, sequencer, publisher, server, clock, rolling, tape_window, with_stock, keys, failures
+    )

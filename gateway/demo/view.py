@@ -12,11 +12,11 @@ from rich.text import Text
 from exchange.records import CALLS, Phase
 from exchange.units import NS_PER_SECOND, price_text
 from gateway.demo.figures import Figures
-from gateway.demo.products import PRODUCTS
+from gateway.demo.products import PRODUCTS, STOCK
 from gateway.demo.venue import Venue
 
-HOURS_SHOWN = (0, 1, 2, 10)  # From the hour that is being delivered.
-NEWS_SHOWN = 9
+HOURS_SHOWN = (0, 1, 10)  # From the hour that is being delivered.
+NEWS_SHOWN = 8
 NEWS_PRINTED = 14  # Lines of news for each line of figures.
 
 
@@ -27,7 +27,8 @@ def amount(value: float) -> str:
 
 def shown_symbols(venue: Venue) -> list[str]:
     """Return the instruments on the screen: some hours of each product, the one that is being delivered first."""
-    return [product.symbol(venue.hour + hour) for product in PRODUCTS for hour in HOURS_SHOWN]
+    symbols = [product.symbol(venue.hour + hour) for product in PRODUCTS for hour in HOURS_SHOWN]
+    return [*symbols, STOCK.symbol(venue.tape_window)] if venue.with_stock else symbols
 
 
 class View:
