@@ -20,6 +20,7 @@ from exchange.engine import Engine
 from exchange.records import CommandType, EventType
 from exchange.replay import replay
 from exchange.units import SEED_MAX
+from gateway.admin import SETUP_COMMANDS, SOCKET_NAME, AdminSocket, Tap
 from gateway.commands_keys import load_keys
 from gateway.failures import CONFIGURATION, MISMATCH, MISSING, Failure, as_failure
 from gateway.journal.writer import Journal
@@ -28,10 +29,6 @@ from gateway.jsonlines_fields import LineError
 from gateway.rolling import Roller
 from gateway.sequencer import SUBMIT_BYTES_MAX, Publisher, Sequencer
 
-SETUP_COMMANDS = (
-    "set_seed", "add_product", "add_account", "list_window", "roll_windows", "set_rates", "set_mark", "certify",
-    "deposit", "withdraw",
-)  # fmt: skip
 DEFAULTS: dict[str, Any] = {
     "journal": None,
     "host": "127.0.0.1",
@@ -181,7 +178,8 @@ async def _serve(options: dict[str, Any], limits: dict[str, Any], engine: Engine
         publisher = GatewayPublisher(engine.catalogue, book_depth_max=config.book_depth_max)
         recover(journal, engine, publisher)
         ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-        sequencer = _sequencer(engine, journal, publisher, ended)
+        tap = Tap(publisher)
+        sequencer = _sequencer(engine, journal, tap, ended)
         server = Server(engine, sequencer, publisher, keys, config)
         _end_on_signal(ended)
         await _set_up(options["setup"], engine, sequencer, ended)
@@ -189,7 +187,8 @@ async def _serve(options: dict[str, Any], limits: dict[str, Any], engine: Engine
             await server.start(options["host"], options["port"])
         except OSError as error:
             raise Failure(f"{options['host']}:{options['port']} cannot be used: {error}", CONFIGURATION) from error
-        async with _rolling(engine, sequencer, ended):
+        admin = AdminSocket(Path(options["journal"], SOCKET_NAME), engine.catalogue, sequencer, tap)
+        async with _rolling(engine, sequencer, ended), _administered(admin):
             click.echo(_banner(options, server.port, sequencer))
             failure = await ended
         if failure is None:
@@ -248,6 +247,19 @@ async def _rolling(
         yield
     finally:
         rolling.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _administered(admin: AdminSocket) -> AsyncIterator[None]:
+    """Take administrative commands; a venue whose path is too long for a socket runs without them."""
+    try:
+        await admin.start()
+    except OSError as error:
+        click.echo(f"hourglass: {admin.path} cannot be listened on, there is no administration: {error}", err=True)
+    try:
+        yield
+    finally:
+        await admin.stop()
 
 
 def _end_on_signal(ended: "asyncio.Future[BaseException | None]") -> None:
