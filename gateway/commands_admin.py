@@ -10,7 +10,7 @@ import click
 
 from gateway.failures import MISSING, Failure
 
-ANSWER_S_MAX = 30.0
+ANSWER_S_MAX = 30
 REFUSED = 1
 
 
