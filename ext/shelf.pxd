@@ -25,6 +25,7 @@ cdef extern from *:
     #define HG_MISSING ((int64_t)1 << 40)
     """
     int64_t MISSING "HG_MISSING"
+    int ctz "__builtin_ctzll"(unsigned long long) nogil
 
 
 cdef struct Bits:
@@ -72,3 +73,9 @@ cdef inline int64_t span_cost(const Shelf *self, int fabric, int side, int32_t s
     cdef const Tops *tops = &self.tops[fabric][side]
     cdef int64_t at = <int64_t>start - self.first_window
     return cost_before(tops, at + hours) - cost_before(tops, at)
+
+
+cdef inline uint64_t covering_word(const Shelf *shelf, uint32_t word, int side, int32_t window,
+                                   int fabric) noexcept nogil:
+    """Which of 64 places hold a block of a side that may have a leg in (window, fabric)."""
+    return shelf.side[side].word[word] & shelf.fabric[fabric].word[word] & shelf.window[window & 255].word[word]

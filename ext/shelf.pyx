@@ -5,7 +5,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from ext.state cimport BROKEN_MEMORY, Product, best_price, leg_handle
-from ext.types cimport BUY, NIL, P_CONTINUOUS, Instrument
+from ext.types cimport BUY, P_CONTINUOUS, Instrument
 
 
 cdef Shelf *shelf_of(State *self, uint32_t product) noexcept nogil:
