@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from docs.pictures.svg import AMBER, ASK, BID, GREEN, INK, LINE, MUTED, PALE, RED, VIOLET, Canvas
 from exchange.catalogue.products import Product
@@ -80,7 +80,9 @@ def ladder() -> str:
     taking = take([books[hour] for hour in HOURS], block["min_qty"], lots, limit)
     assert taking is not None
     canvas = Canvas(900, 470, "The leg ladder of example 1")
-    canvas.text(30, 38, f"Buy {lots} lots of every hour from 14 to 17 o'clock, all or none, limit {limit}", size=17, bold=True)
+    canvas.text(
+        30, 38, f"Buy {lots} lots of every hour from 14 to 17 o'clock, all or none, limit {limit}", size=17, bold=True
+    )
     canvas.text(30, 62, "One square is one lot on offer. Filled squares are taken, cheapest first.", color=MUTED)
     for column, hour in enumerate(HOURS):
         _book(canvas, 30 + column * 285, hour, books[hour], lots)
@@ -135,7 +137,10 @@ def block_three_hours() -> str:
         left + 390, 86, f"BUY block: {block['qty']} lots in each of {block['hours']} hours", anchor="middle", bold=True
     )
     canvas.text(
-        left + 390, 108, f"limit {block['limit_total']} for one lot over all hours, all or none, fabric F1", anchor="middle"
+        left + 390,
+        108,
+        f"limit {block['limit_total']} for one lot over all hours, all or none, fabric F1",
+        anchor="middle",
     )
     first = window_id(block["start"])
     for column, hour in enumerate(HOURS):
@@ -192,11 +197,12 @@ def uncross() -> str:
     """Draw demand and supply of the check example, and where they meet."""
     orders = [line for line in lines_of("call") if line["t"] == "place"]
     bids, asks = (
-        [(line["px"], line["qty"]) for line in orders if line["side"] == side.name.lower()] for side in (Side.BUY, Side.SELL)
+        [(line["px"], line["qty"]) for line in orders if line["side"] == side.name.lower()]
+        for side in (Side.BUY, Side.SELL)
     )
     found = indication(bids, asks, None)
     assert found is not None
-    canvas = Canvas(960, 540, "Demand, supply and the price of an uncross")
+    canvas = Canvas(970, 505, "Demand, supply and the price of an uncross")
     canvas.text(30, 38, f"The uncross: {grouped(found.volume)} lots at {found.price}", size=17, bold=True)
     _curves(canvas, bids, asks, found)
     _choice(canvas, bids, asks, found)
@@ -271,38 +277,41 @@ def _choice(canvas: Canvas, bids: list[Rung], asks: list[Rung], found: Indicatio
             ranges.append((price, price))
             facts.append(both)
     left, top = 600, 70
-    columns = (("price", 0), ("demand", 138), ("supply", 206), ("volume", 270), ("surplus", 330))
-    canvas.rect(left - 10, top, 344, 46 + 30 * len(ranges), fill="#ffffff", stroke=LINE, radius=6)
+    columns = (("price", 0), ("demand", 146), ("supply", 208), ("volume", 272), ("surplus", 336))
+    canvas.rect(left - 12, top, 364, 46 + 30 * len(ranges), fill="#ffffff", stroke=LINE, radius=6)
     for name, x in columns:
         canvas.text(left + x, top + 26, name, anchor="start" if x == 0 else "end", size=13, color=MUTED)
     for row, ((low, high), (wanted, offered)) in enumerate(zip(ranges, facts, strict=True)):
         y = top + 56 + row * 30
         is_chosen = low <= found.price <= high
         if is_chosen:
-            canvas.rect(left - 6, y - 19, 336, 27, fill="#dcfce7", radius=4)
+            canvas.rect(left - 6, y - 19, 352, 27, fill="#dcfce7", radius=4)
         name = str(low) if low == high else f"{low} to {high}"
         values = (name, grouped(wanted), grouped(offered), grouped(min(wanted, offered)), f"{wanted - offered:+,}")
         for (_, x), value in zip(columns, values, strict=True):
             canvas.text(left + x, y, value, anchor="start" if x == 0 else "end", size=13, bold=is_chosen)
     rules = (
-        "1. the highest volume",
-        "2. of these, the smallest surplus",
-        "3. surplus of buyers: the highest price,",
-        "    of sellers: the lowest",
-        "4. else the one nearest to the mark",
+        (0, "1. the highest volume"),
+        (0, "2. of these, the smallest surplus"),
+        (0, "3. buyers left over: the highest price,"),
+        (19, "sellers left over: the lowest"),
+        (0, "4. else the one nearest to the mark"),
     )
-    for row, rule in enumerate(rules):
-        canvas.text(left, top + 84 + 30 * len(ranges) + row * 26, rule, size=14)
+    for row, (indent, rule) in enumerate(rules):
+        canvas.text(left + indent, top + 84 + 30 * len(ranges) + row * 26, rule)
 
 
 # The life of a window.
 
 
-class Stretch:
+class Stretch(NamedTuple):
     """One phase of the picture."""
 
-    def __init__(self, name: str, x: int, width: int, color: str, note: str) -> None:
-        self.name, self.x, self.width, self.color, self.note = name, x, width, color, note
+    name: str
+    x: int
+    width: int
+    color: str
+    note: str
 
 
 def moments() -> dict[int, int]:
@@ -325,7 +334,7 @@ def clock(seconds: int) -> str:
 def life_of_a_window() -> str:
     """Draw the phases of a window and what each takes. Not to scale."""
     at = moments()
-    canvas = Canvas(1_000, 610, "The life of a delivery window")
+    canvas = Canvas(1_000, 570, "The life of a delivery window")
     canvas.text(30, 38, "The life of a window that starts at S (not to scale)", size=17, bold=True)
     days = TERMS["open_lead_s"] // (24 * SECONDS_PER_HOUR)
     stretches = [
@@ -353,20 +362,28 @@ def life_of_a_window() -> str:
     rows = (
         ("orders", ((240, 100, VIOLET, "limit, AU"), (340, 190, GREEN, "all but AU"), (530, 100, VIOLET, "limit, AU"))),
         ("blocks", ((240, 100, LINE, "rest"), (340, 190, GREEN, "trade"))),
-        ("matching", ((240, 100, VIOLET, "uncross at end"), (340, 190, GREEN, "continuous"), (530, 100, VIOLET, "uncross at end"),
+        ("matching", ((240, 100, VIOLET, "uncross"), (340, 190, GREEN, "continuous"), (530, 100, VIOLET, "uncross"),
                       (630, 205, AMBER, "clearinghouse buys only"))),
         ("standby sells", ((630, 205, AMBER, "rest until S + 55 min"),)),
         ("cancels", ((240, 390, MUTED, "always"), (630, 205, AMBER, "standby sells"))),
     )  # fmt: skip
     for row, (name, bands) in enumerate(rows):
-        y = 360 + row * 44
+        y = 320 + row * 44
         canvas.text(140, y + 20, name, anchor="end", size=13, bold=True)
         canvas.line(150, y + 34, 970, y + 34, color="#e5e7eb")
         for x, width, color, told in bands:
             canvas.rect(x + 2, y, width - 4, 28, fill=color, radius=4)
-            canvas.text(x + width // 2, y + 19, told, anchor="middle", size=12, color=INK if color == LINE else "#ffffff", bold=True)
-    canvas.text(30, 592, "S + 55 min, where standby sells end, falls within DELIVERING: BALANCING is the phase between gate and S.",
-                size=13, color=MUTED)  # fmt: skip
+            canvas.text(
+                x + width // 2,
+                y + 19,
+                told,
+                anchor="middle",
+                size=12,
+                color=INK if color == LINE else "#ffffff",
+                bold=True,
+            )
+    note = "BALANCING is the phase from the gate to S; standby sells go on within DELIVERING."
+    canvas.text(30, 552, note, size=13, color=MUTED)
     return canvas.svg()
 
 
@@ -390,7 +407,10 @@ def _moments(canvas: Canvas, at: dict[int, int], days: int, y: int) -> None:
 
 def _interruption(canvas: Canvas, bar: int) -> None:
     """Draw halt and volatility call above CONTINUOUS."""
-    for x, name, note, color in ((300, "HALTED", "by command", "#fee2e2"), (470, "VOLATILITY", "2 min call", "#ede9fe")):
+    for x, name, note, color in (
+        (300, "HALTED", "by command", "#fee2e2"),
+        (470, "VOLATILITY", "2 min call", "#ede9fe"),
+    ):
         canvas.rect(x, 72, 110, 48, fill=color, stroke=INK, radius=6)
         canvas.text(x + 55, 92, name, anchor="middle", size=13, bold=True)
         canvas.text(x + 55, 110, note, anchor="middle", size=12, color=MUTED)
@@ -399,6 +419,7 @@ def _interruption(canvas: Canvas, bar: int) -> None:
     canvas.text(439, 88, "resume", anchor="middle", size=12, color=MUTED)
     canvas.arrow(490, bar - 2, 490, 124, color=INK)
     canvas.text(482, 152, "price band", anchor="end", size=12, color=MUTED)
+    canvas.text(292, 101, "from CONTINUOUS or a call", anchor="end", size=12, color=MUTED)
     canvas.arrow(520, 122, 520, bar - 4, color=INK)
     canvas.text(528, 152, "uncross", size=12, color=MUTED)
 
