@@ -18,7 +18,7 @@ from ext.reasons cimport (
     R_NO_FABRIC, R_NO_INSTRUMENT, R_NO_PRODUCT, R_OPEN_LIMIT, R_POSITION_LIMIT, R_PRIORITY, R_PX_TICK, R_QTY_LOT,
     R_QTY_MAX, R_WINDOW_CLOSED,
 )
-from ext.shelf cimport Shelf
+from ext.shelf cimport Shelf, shelf_wish
 from ext.state cimport Product, committed_lots, held_lots, is_before_gate, leg_handle, money_fits
 from ext.types cimport (
     BLOCKS_PER_ACCOUNT_MAX, BLOCKS_PER_PRODUCT_MAX, BLOCK_HOURS_MAX, BLOCK_HOURS_SHIFT, BUY, E_REPLACED, FOK, F_COD,
@@ -356,6 +356,7 @@ cdef void replace_block(State *self, const Command *command, uint32_t lane, uint
         count_block(self, index, leaves - order.leaves)
         order.leaves = <int32_t>leaves
         block.least = min(block.least, order.leaves)
+        shelf_wish(self, index)
         tell_replaced(self, index, order.leaves)
         return
     count_block(self, index, -<int64_t>order.leaves)
@@ -364,6 +365,7 @@ cdef void replace_block(State *self, const Command *command, uint32_t lane, uint
     block.least = min(block.least, order.leaves)
     block.sequence = self.seq
     block.reserve = changed.reserve
+    shelf_wish(self, index)
     count_block(self, index, leaves)
     tell_replaced(self, index, order.leaves)
     work_resting(self, index)

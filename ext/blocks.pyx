@@ -12,7 +12,7 @@ from ext.levels cimport ctz
 from ext.orders cimport add_expiry, end_resting
 from ext.queues cimport next_level, release_order
 from ext.reasons cimport D_STP
-from ext.shelf cimport Shelf, covering_word, shelf_add, shelf_remove, shelf_scope, span_cost, sync_tops
+from ext.shelf cimport Shelf, covering_word, shelf_add, shelf_remove, shelf_scope, shelf_wish, span_cost, sync_tops
 from ext.state cimport BROKEN_MEMORY, emit, leg_handle, price_of
 from ext.types cimport (
     BLOCK_HOURS_MAX, BUY, E_DONE, E_FILL, E_TRADE, NIL, O_GTD, O_REDUCE_ONLY, PRICE_MAX_TICKS, SELL, V_BLOCK, V_SELL,
@@ -389,6 +389,8 @@ cdef void count_trade(State *self, uint32_t index, int32_t lots, int fabric) noe
     order.leaves -= lots
     order.cum += lots
     block.least = 1
+    if block.resting:
+        shelf_wish(self, index)
 
 
 cdef void execute(State *self, uint32_t index, const Candidate *found) noexcept nogil:

@@ -6,7 +6,7 @@ from libc.stdlib cimport free, malloc, qsort
 from ext.blocks cimport end_block, work_resting
 from ext.levels cimport ctz
 from ext.reasons cimport D_GATE
-from ext.shelf cimport Shelf, covering_word, span_cost, sync_tops
+from ext.shelf cimport SCANS_A_BOUND, Shelf, Wish, covering_word, shortfall, sync_tops, tighten_bound
 from ext.state cimport BROKEN_MEMORY, price_of, side_of
 from ext.types cimport BUY, Block, Instrument, int32_t, int64_t, uint64_t, wide_t
 
@@ -45,34 +45,32 @@ cdef inline void put_waiting(Waiting *waiting, const Block *block, uint32_t inde
     waiting.index = index
 
 
-cdef inline int may_wake(const Shelf *shelf, const Block *block, int fabric, int side, int64_t cost,
-                         int64_t best) noexcept nogil:
-    """The exact test of BLK-011. The order rests already, so `best` and the sums count it."""
-    cdef int64_t left = block.limit if block.side == BUY else -<int64_t>block.limit
-    left -= span_cost(shelf, fabric, side, block.start, block.hours)
-    return left >= 0 and cost - best <= <wide_t>block.least * left
+cdef inline int may_wake(const Shelf *shelf, const Wish *wish, int fabric, int side, int64_t worse) noexcept nogil:
+    """The exact test of BLK-011. The order rests already, so the sums count it; it costs `worse` than the best."""
+    cdef int64_t left = -shortfall(shelf, wish, fabric, side)
+    return left >= 0 and worse <= <wide_t>wish.least * left
 
 
 cdef uint32_t find_waiting(State *self, const Shelf *shelf, const Instrument *instrument, int side, int32_t price,
                            Waiting *waiting, uint32_t room) noexcept nogil:
     """Collect the blocks that a new order of `side` may wake; returns how many there are, room or not."""
     cdef int64_t cost = -<int64_t>price if side == BUY else price
-    cdef int64_t best = shelf.tops[instrument.fabric][side].cost[instrument.window - shelf.first_window]
-    cdef uint32_t word, index, count = 0
+    cdef int64_t worse = cost - shelf.tops[instrument.fabric][side].cost[instrument.window - shelf.first_window]
+    cdef uint32_t word, place, count = 0
     cdef uint64_t bits
-    cdef const Block *block
+    cdef const Wish *wish
     for word in range((shelf.used + 63) // 64):
         bits = covering_word(shelf, word, 1 - side, instrument.window, instrument.fabric)
         while bits:
-            index = shelf.blocks[word * 64 + ctz(bits)]
+            place = word * 64 + ctz(bits)
             bits &= bits - 1
-            block = &self.blocks[index]
-            if not may_wake(shelf, block, instrument.fabric, side, cost, best):
+            wish = &shelf.wishes[place]
+            if not may_wake(shelf, wish, instrument.fabric, side, worse):
                 continue
-            if not block.start <= instrument.window < block.start + block.hours:
+            if not wish.start <= instrument.window < wish.start + wish.hours:
                 continue
             if count < room:
-                put_waiting(&waiting[count], block, index)
+                put_waiting(&waiting[count], &self.blocks[shelf.blocks[place]], shelf.blocks[place])
             count += 1
     return count
 
@@ -90,6 +88,13 @@ cdef void wake_blocks(State *self, uint32_t slot) noexcept nogil:
     if shelf == NULL or shelf.count == 0:
         return
     sync_tops(self)
+    if shelf.bound[instrument.fabric][side] > 0:
+        return
+    shelf.scans[instrument.fabric][side] += 1
+    if shelf.scans[instrument.fabric][side] > SCANS_A_BOUND:
+        tighten_bound(shelf, instrument.fabric, side)
+        if shelf.bound[instrument.fabric][side] > 0:
+            return
     count = find_waiting(self, shelf, instrument, side, price, few, 64)
     if count > 64:
         waiting = <Waiting *>malloc(count * sizeof(Waiting))
