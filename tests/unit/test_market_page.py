@@ -1,5 +1,7 @@
-"""docs/market.md: its commands are accepted, its Python runs, its links and examples exist, its numbers are right."""
+"""docs/market.md and docs/catalogue.md: commands are accepted, Python runs, links and examples exist, numbers are right."""
 
+import dataclasses
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -9,7 +11,9 @@ import pytest
 from gateway_venue import WINDOW, running
 from test_server import run
 
+from docs.pictures import draw
 from exchange import commands
+from exchange.catalogue import HARDWARE_CLASSES, Product
 from exchange.units import (
     BLOCK_HOURS_MAX,
     BLOCKS_PER_ACCOUNT_MAX,
@@ -28,8 +32,8 @@ PRODUCT = "H100-SXM.IB400.cuda12.T1"
 FABRICS = ["use1-f03", "use1-f04"]
 
 
-def fences(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+def fences(language, page=PAGE):
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("reference", [True, False], ids=["reference", "core"])
@@ -107,3 +111,52 @@ def test_phases_of_the_page_come_when_it_says():
         ("open", -(7 * 24 + 14) * 3_600 + 600), ("continuous", -1_200), ("preclose", gate), ("gated", gate),
         ("balancing", 0), ("delivering", 3_300), ("delivering", 4_500), ("expired", None),
     ]  # fmt: skip
+
+
+# The catalogue.
+
+CATALOGUE = (DOCS / "catalogue.md").read_text()
+TERM = re.compile(r"^\| `(\w+)` \|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|[^|]+\|$", re.MULTILINE)
+
+
+def terms():
+    """Of each term its default and the recommended values of the tiers, as text."""
+    return {name: [cell.strip().replace(",", "") for cell in cells] for name, *cells in TERM.findall(CATALOGUE)}
+
+
+def recommended(column):
+    return {name: int(cells[column]) for name, cells in terms().items() if cells[column].isdigit()}
+
+
+def test_catalogue_page_has_every_term_and_its_default():
+    fields = {field.name: field.default for field in dataclasses.fields(Product)}
+    assert list(terms()) != []
+    assert set(terms()) == set(fields)
+    for name, (default, *_) in terms().items():
+        if default.isdigit():
+            assert int(default) == fields[name], name
+        else:
+            assert fields[name] in ("", dataclasses.MISSING), name
+
+
+@pytest.mark.parametrize(("column", "tier"), [(1, "T0"), (2, "T1"), (3, "T2")])
+def test_recommended_terms_make_a_product(column, tier):
+    one = HARDWARE_CLASSES["H100-SXM"]
+    product = Product(f"H100-SXM.IB400.cuda12.{tier}", one.lot_scu, one.tick_micros, ("f",), **recommended(column))
+    assert product.rolling_hours * 3_600 == product.open_lead_s + 24 * 3_600
+    assert product.preclose_s < product.gate_lead_s <= product.settle_s
+
+
+def test_pictures_and_commands_have_the_recommended_terms():
+    t1 = recommended(2)
+    assert {name: t1[name] for name in draw.TERMS} == draw.TERMS
+    product = json.loads("".join(fences("json")).splitlines()[0])
+    assert {name: value for name, value in product.items() if name in t1} == {
+        name: value for name, value in t1.items() if name in product
+    }
+    lines = "".join(fences("json", CATALOGUE)).splitlines()
+    assert {name: value for name, value in json.loads(lines[0]).items() if name in t1} == {
+        name: value for name, value in t1.items() if name not in ("settle_s", "volatility_call_s")
+    }
+    events = list(run_lines(new_engine(True), [line.encode() for line in lines]))
+    assert {event["t"] for event in events} == {"ack", "instrument"}
