@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
 FIRST = window_id("2026-11-24T14")
 HOURS = range(3)
+PRODUCT = "H100-SXM.IB400.cuda12.T1"
 
 
 class Run:
@@ -190,6 +191,29 @@ def test_3_wakes_though_it_stays(monkeypatch):
     Run(lines_of("block-03"), reference=True)
     assert asked == [(1648, 8 * 210), (1480, 8 * 194)] == [(1648, 1680), (1480, 1552)]
     assert tried == [8, 8]
+
+
+def test_first_lots_may_be_affordable_though_one_is_not(example, monkeypatch):
+    """docs/decisions/0008: the shortcut p <= u would miss this trade; the order is not even the best of its book."""
+    from exchange.reference.trading_blocks import BlockTrading
+
+    block = {
+        "t": "block", "account": "bob", "ref": 1, "product": PRODUCT, "fabrics": ["F1"], "start": FIRST, "hours": 3,
+        "side": "buy", "limit_total": 603, "qty": 8, "min_qty": 8,
+    }  # fmt: skip
+    ask = {
+        "t": "place", "account": "cat", "ref": 1, "product": PRODUCT, "fabric": "F1", "start": FIRST + 2,
+        "side": "sell", "px": 195, "qty": 4,
+    }  # fmt: skip
+    run = example("blocks")
+    assert [event["t"] for event in run.add(block)] == ["ack"], "4,920 is above 8 x 603 = 4,824"
+    run.add(ask)
+    assert cost(taken(run)) == 4820 == 1600 + 1680 + 4 * 190 + 4 * 195
+    monkeypatch.setattr(BlockTrading, "wakes", lambda self, cost, best, left, least: cost <= left)
+    shortcut = Run(lines_of("blocks"), reference=True)
+    shortcut.add(block)
+    shortcut.add(ask)
+    assert shortcut.all("fill") == []
 
 
 def test_4_the_cheaper_fabric_not_a_mix(example):

@@ -1,4 +1,4 @@
-"""docs/market.md and docs/catalogue.md: commands are accepted, Python runs, links and examples exist, numbers are right."""
+"""docs/market.md and docs/catalogue.md: commands are accepted, Python runs, links exist, numbers are the code's."""
 
 import dataclasses
 import json
