@@ -75,6 +75,7 @@ cdef void shelf_wish(State *self, uint32_t index) noexcept nogil
 cdef void tighten_bound(Shelf *self, int fabric, int side) noexcept nogil
 cdef void shelf_free(Shelf *self) noexcept nogil
 cdef void shelf_stale(State *self, uint32_t product) noexcept nogil
+cdef void ensure_tops(State *self, uint32_t product) noexcept nogil
 cdef void sync_tops(State *self) noexcept nogil
 cdef void sync_top(State *self, uint32_t handle) noexcept nogil
 

@@ -37,8 +37,12 @@ cdef void shelf_stale(State *self, uint32_t product) noexcept nogil:
     cdef Shelf *shelf = <Shelf *>self.products[product].shelf
     if shelf != NULL:
         shelf.windows = 0
-        if shelf.count:
-            make_tops(self, product)
+
+
+cdef void ensure_tops(State *self, uint32_t product) noexcept nogil:
+    """Make the tops of a product if its calendar has changed, or nobody needed them, since they were made."""
+    if (<Shelf *>self.products[product].shelf).windows == 0:
+        make_tops(self, product)
 
 
 cdef inline int64_t top_cost(State *self, uint32_t handle, int side) noexcept nogil:
@@ -120,6 +124,8 @@ cdef void shelf_wish(State *self, uint32_t index) noexcept nogil:
     wish.start = block.start
     wish.hours = block.hours
     wish.least = block.least
+    if shelf.windows == 0:                      # The bounds are made anew with the tops.
+        return
     for fabric in range(64):
         if block.scope >> fabric & 1:
             lower_bound(shelf, fabric, 1 - block.side, shortfall(shelf, wish, fabric, 1 - block.side))
@@ -149,8 +155,9 @@ cdef void shelf_add(State *self, uint32_t index) noexcept nogil:
     cdef Shelf *shelf = shelf_of(self, block.product)
     if shelf == NULL:
         return
-    if shelf.count == 0 or shelf.windows == 0:
-        make_tops(self, block.product)
+    if shelf.count == 0:                        # While there are no blocks best prices are not followed.
+        shelf.windows = 0
+    ensure_tops(self, block.product)
     if shelf.free_count:
         shelf.free_count -= 1
         block.place = shelf.free[shelf.free_count]

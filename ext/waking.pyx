@@ -6,7 +6,7 @@ from libc.stdlib cimport free, malloc, qsort
 from ext.blocks cimport end_block, work_resting
 from ext.levels cimport ctz
 from ext.reasons cimport D_GATE
-from ext.shelf cimport SCANS_A_BOUND, Shelf, Wish, covering_word, shortfall, sync_tops, tighten_bound
+from ext.shelf cimport SCANS_A_BOUND, Shelf, Wish, covering_word, ensure_tops, shortfall, sync_tops, tighten_bound
 from ext.state cimport BROKEN_MEMORY, price_of, side_of
 from ext.types cimport BUY, Block, Instrument, int32_t, int64_t, uint64_t, wide_t
 
@@ -87,6 +87,7 @@ cdef void wake_blocks(State *self, uint32_t slot) noexcept nogil:
     cdef uint32_t count
     if shelf == NULL or shelf.count == 0:
         return
+    ensure_tops(self, instrument.product)
     sync_tops(self)
     if shelf.bound[instrument.fabric][side] > 0:
         return
