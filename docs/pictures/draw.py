@@ -178,12 +178,12 @@ def _leg(canvas: Canvas, x: int, wide: int, hour: int, rungs: list[Rung], fills:
         y = 208 + row * 62
         share = taken.get(price, 0)
         full = wide - 56
-        canvas.rect(x + 28, y, full, 48, fill="#ffedd5", stroke=ASK, radius=4)
+        canvas.rect(x + 28, y, full, 51, fill="#ffedd5", stroke=ASK, radius=4)
         if share:
-            canvas.rect(x + 28, y, full * share // lots, 48, fill="#bbf7d0", stroke=GREEN, radius=4)
-        canvas.text(x + wide // 2, y + 20, f"{lots} lots at {price}", anchor="middle", size=14, bold=True)
+            canvas.rect(x + 28, y + 42, full * share // lots, 9, fill=GREEN, radius=2)
+        canvas.text(x + wide // 2, y + 19, f"{lots} lots at {price}", anchor="middle", size=14, bold=True)
         told = f"{share} taken" if share else "not reached"
-        canvas.text(x + wide // 2, y + 39, told, anchor="middle", size=13, color=GREEN if share else MUTED)
+        canvas.text(x + wide // 2, y + 36, told, anchor="middle", size=13, color=GREEN if share else MUTED)
 
 
 # The uncross.
