@@ -113,6 +113,13 @@ def setup_records(accounts: list[str], with_stock: bool, seed: int, tape_window:
     return b"".join(records)
 
 
+def note_failure(task: "asyncio.Task[None]", failures: list[BaseException]) -> None:
+    """Keep what has ended a task that should not end."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        failures.append(error)
+
+
 async def open_venue(directory: Path, accounts: list[str], *, with_stock: bool, seed: int, speed: int) -> Venue:
     """Start an exchange with an empty journal in ``directory``, listed and funded, listening on loopback."""
     engine = Engine()
@@ -136,6 +143,7 @@ async def open_venue(directory: Path, accounts: list[str], *, with_stock: bool, 
     await sequencer.settle()
     await server.start("127.0.0.1", 0)
     rolling = asyncio.create_task(roller.run())
+    rolling.add_done_callback(lambda ended: note_failure(ended, failures))
     return Venue(
         engine, journal, sequencer, publisher, server, clock, rolling, tape_window, with_stock, keys, failures
     )
