@@ -7,8 +7,8 @@ from ext.book cimport Books, handle_of
 from ext.idmap cimport Map, RefIndex
 from ext.types cimport (
     BUY, E_DONE, E_REPLACED, NIL, O_BLOCK, O_QUOTE, P_HALTED, P_OPEN, P_PRECLOSE, P_VOLATILITY, V_QUOTE, V_SELL,
-    Account, Block, Capacity, Command, Event, Expiry, Instrument, Lane, Order, Position, Schedule, Terms, int32_t, int64_t,
-    uint32_t, uint64_t, wide_t,
+    Account, Block, Capacity, Command, Event, Expiry, Instrument, Lane, Order, Position, Schedule, Terms, int32_t,
+    int64_t, uint32_t, uint64_t, wide_t,
 )
 
 

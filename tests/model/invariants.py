@@ -1,8 +1,9 @@
 """What must hold after any history, recomputed from scratch on the reference's state."""
 
-from exchange.records import CALLS, EventType, Phase
+from exchange.records import EventFlag, EventType, Phase
 from exchange.units import MONEY_MAX
 
+NOTHING_RESTS = (Phase.LISTED, Phase.GATED, Phase.SETTLED, Phase.EXPIRED)
 ABOUT_ORDERS = (EventType.FILL, EventType.DONE, EventType.REPLACED)
 
 
@@ -17,8 +18,11 @@ def check_invariants(core):
         check_counters(position)
     for account in state.accounts:
         positions = account.positions.values()
-        assert account.requirement == sum(position.requirement for position in positions)
-        assert account.open_orders == sum(len(position.orders) for position in positions)
+        blocks = [block for block in state.blocks.values() if block.account is account]
+        reserved = sum(block.reserve * block.leaves for block in blocks)
+        assert account.requirement == sum(position.requirement for position in positions) + reserved
+        assert account.open_orders == sum(len(position.orders) for position in positions) + len(blocks)
+        assert account.block_lots == sum(block.leaves for block in blocks)
     check_indexes(state)
 
 
@@ -27,9 +31,9 @@ def check_money(state):
 
 
 def check_book(instrument):
-    """Prices do not cross, levels are sorted and none is empty, every order shows something."""
+    """Prices do not cross in continuous trading, levels are sorted, none is empty, every order shows something."""
     bids, asks = (list(instrument.book.levels(side)) for side in (0, 1))
-    assert not (bids and asks) or bids[0].price < asks[0].price
+    assert instrument.phase != Phase.CONTINUOUS or not (bids and asks) or bids[0].price < asks[0].price
     assert [level.price for level in bids] == sorted((level.price for level in bids), reverse=True)
     assert [level.price for level in asks] == sorted(level.price for level in asks)
     for level in bids + asks:
@@ -39,7 +43,7 @@ def check_book(instrument):
             assert order.display == 0 or order.shown <= order.display
             assert order.price == level.price
             assert order.display or order.shown == order.leaves
-    if instrument.phase not in (Phase.CONTINUOUS, Phase.HALTED, *CALLS):
+    if instrument.phase in NOTHING_RESTS:
         assert not bids
         assert not asks
 
@@ -49,21 +53,35 @@ def check_counters(position):
     for side in (0, 1):
         resting = [order for order in position.instrument.book.orders(side) if order.position is position]
         assert position.open_lots[side] == sum(order.leaves for order in resting)
+    leg = position.instrument
+    blocks = [
+        block
+        for block in position.account.blocks.values()
+        if block.side == 1 and block.product == leg.product and block.scope == 1 << leg.fabric
+        and block.start <= leg.window < block.start + block.hours
+    ]  # fmt: skip
+    assert position.block_sell == sum(block.leaves for block in blocks)
 
 
 def check_indexes(state):
     """Every way to find an order finds the same orders."""
     resting = [order for one in state.instruments for side in (0, 1) for order in one.book.orders(side)]
     assert sorted(order.oid for order in resting) == sorted(state.orders)
-    assert len(state.by_ref) + len(state.quotes) == len(state.orders)
-    assert len(state.expiries) == sum(order.expiry_ns > 0 for order in resting)
-    assert len(state.slots.free) + len(state.orders) == len(state.slots.generations)
+    assert len(state.by_ref) + len(state.quotes) == len(state.orders) + len(state.blocks)
+    assert len(state.expiries) == sum(one.expiry_ns > 0 for one in (*resting, *state.blocks.values()))
+    assert len(state.slots.free) + len(state.orders) + len(state.blocks) == len(state.slots.generations)
+    shelved = [block for shelf in state.shelves.values() for side in (0, 1) for block in shelf.blocks(side)]
+    assert sorted(block.oid for block in shelved) == sorted(state.blocks)
+    assert sorted(oid for account in state.accounts for oid in account.blocks) == sorted(state.blocks)
+    due = sorted((one.next_ns, one.handle) for one in state.instruments if one.next_ns)
+    assert list(state.moments) == due
 
 
 def check_touched_requirements(core, events):
     """After one command, the requirement of what it touched is that of the present counters and prices (RSK-004)."""
     for event in events:
         about_order = event["type"] in ABOUT_ORDERS or (event["type"] == EventType.ACK and event["leaves"])
+        about_order &= not event["flags"] & EventFlag.BLOCK or event["type"] == EventType.FILL
         if about_order:
             check_requirement(core, int(event["account"]), int(event["instrument"]))
 

@@ -35,7 +35,7 @@ class Twins(Alone):
 
     def __init__(self, plain_core, other_core):
         super().__init__(plain_core)
-        self.other = Engine(other_core)
+        self.other = None if other_core is None else Engine(other_core)
 
     def apply(self, records, ts_ns):
         """Apply a batch to both and return its events.
@@ -50,6 +50,7 @@ class Twins(Alone):
         if self.plain.core.dump() != self.other.core.dump():
             raise TwinsDiffer("the events are equal, but the states differ")
         assert self.plain.catalogue.canonical() == self.other.catalogue.canonical()
+        assert self.plain.nodes.canonical() == self.other.nodes.canonical()
         return plain
 
 
@@ -67,7 +68,7 @@ def first_difference(plain, other):
 
 def run_flow(driver, flow, *, batches, count):
     """Run a flow through a driver, batch by batch; return the number of events."""
-    driver.apply(flow.opening(), flow.now_ns)
+    flow.learn(driver.apply(flow.opening(), flow.now_ns))
     total = 0
     for _ in range(batches):
         records, ts_ns = flow.batch(count)
