@@ -206,6 +206,12 @@ cdef void set_top(Tops *tops, int64_t at, int64_t cost, int64_t windows) noexcep
         tops.outer[place] += moved
 
 
+cdef inline void loosen_bound(Shelf *shelf, int fabric, int side, int64_t moved) noexcept nogil:
+    """A best cost has moved: where it fell, every block may be nearer to trading by as much."""
+    if moved < 0:
+        shelf.bound[fabric][side] = max(shelf.bound[fabric][side] + moved, -MISSING)
+
+
 cdef void sync_top(State *self, uint32_t handle) noexcept nogil:
     """Take the best prices of one book over, if its product has blocks. O(1) where nothing has changed."""
     cdef Instrument *instrument = &self.instruments[handle]
@@ -218,8 +224,7 @@ cdef void sync_top(State *self, uint32_t handle) noexcept nogil:
     for side in range(2):
         cost = top_cost(self, handle, side)
         if cost != shelf.tops[instrument.fabric][side].cost[at]:
-            if cost < shelf.tops[instrument.fabric][side].cost[at]:
-                shelf.bound[instrument.fabric][side] += cost - shelf.tops[instrument.fabric][side].cost[at]
+            loosen_bound(shelf, instrument.fabric, side, cost - shelf.tops[instrument.fabric][side].cost[at])
             set_top(&shelf.tops[instrument.fabric][side], at, cost, shelf.windows)
 
 
