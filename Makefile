@@ -35,6 +35,7 @@ micro: ext           ## Time single calls; compare two commits with ARGS="--benc
 
 docs: ext            ## Check that every spec rule has a test and every generated page is up to date.
 	$(RUN) -m tests.spec_coverage
+	$(RUN) -m docs.pictures.draw --check
 
 asan: $(VENV)/ready  ## The core's tests under the address and undefined-behaviour sanitizers.
 	sh tests/asan.sh $(RUN)

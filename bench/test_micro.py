@@ -10,8 +10,8 @@ from exchange import commands
 from exchange.engine import Engine
 from exchange.records import Side
 from exchange.reference.core import ReferenceCore
-from ext.codec import encode_event
 from ext.core import Core
+from ext.encoder import encode_event
 from ext.journal import Magic, crc32c, encode_frame
 
 

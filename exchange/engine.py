@@ -176,7 +176,7 @@ class Engine:
     def _tell_nodes(self, instrument: Instrument, account: int, other: int, run: Run, flags: int) -> None:
         self.core.emit(
             EventType.ASSIGNED, account=account, instrument=instrument.handle, price=run.first,
-            lots=min(run.count, LOTS_MAX), amount=other, flags=flags,
+            lots=min(run.lots, LOTS_MAX), amount=other, flags=flags,
         )  # fmt: skip
 
     # Products and listing.

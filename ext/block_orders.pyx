@@ -8,21 +8,22 @@ from ext.blocks cimport (
     try_hits, work_resting,
 )
 from ext.book cimport handle_of
+from ext.checks cimport POSITION_LOTS_MAX
 from ext.idmap cimport map_find
 from ext.lanes cimport accept, refuse
-from ext.orders cimport (
-    D_IOC, D_USER, POSITION_LOTS_MAX, R_BLOCK_LIMIT, R_DEADLINE, R_FOK_UNFILLED, R_MALFORMED, R_MARGIN, R_NO_CAPACITY,
-    R_NO_FABRIC, R_NO_INSTRUMENT, R_NO_PRODUCT, R_NONE, R_NOT_OPEN, R_OPEN_LIMIT, R_POSITION_LIMIT, R_PRIORITY,
-    R_PX_TICK, R_QTY_LOT, R_QTY_MAX, R_WINDOW_CLOSED, refusal_of_fields,
-)
+from ext.orders cimport refusal_of_fields
 from ext.queues cimport acquire_order
-from ext.shelf cimport Shelf
+from ext.reasons cimport (
+    D_IOC, D_USER, R_BLOCK_LIMIT, R_DEADLINE, R_FOK_UNFILLED, R_MALFORMED, R_MARGIN, R_NONE, R_NOT_OPEN, R_NO_CAPACITY,
+    R_NO_FABRIC, R_NO_INSTRUMENT, R_NO_PRODUCT, R_OPEN_LIMIT, R_POSITION_LIMIT, R_PRIORITY, R_PX_TICK, R_QTY_LOT,
+    R_QTY_MAX, R_WINDOW_CLOSED,
+)
+from ext.shelf cimport Shelf, shelf_wish
 from ext.state cimport Product, committed_lots, held_lots, is_before_gate, leg_handle, money_fits
 from ext.types cimport (
-    BLOCK_HOURS_MAX, BLOCK_HOURS_SHIFT, BLOCKS_PER_ACCOUNT_MAX, BLOCKS_PER_PRODUCT_MAX, BUY, E_REPLACED, F_COD,
-    F_KEEP_PRIORITY, F_PHYSICAL, FOK, GTD, IOC, LOTS_MAX, MONEY_MAX, NIL, O_BLOCK, O_GTD, O_PHYSICAL, P_CONTINUOUS,
-    P_LISTED, P_PRECLOSE, PRICE_MAX_TICKS, SELL, V_BLOCK, V_SELL, Account, Block, Event, Instrument, Order, Terms,
-    wide_t,
+    BLOCKS_PER_ACCOUNT_MAX, BLOCKS_PER_PRODUCT_MAX, BLOCK_HOURS_MAX, BLOCK_HOURS_SHIFT, BUY, E_REPLACED, FOK, F_COD,
+    F_KEEP_PRIORITY, F_PHYSICAL, GTD, IOC, LOTS_MAX, MONEY_MAX, NIL, O_BLOCK, O_GTD, O_PHYSICAL, PRICE_MAX_TICKS,
+    P_CONTINUOUS, P_LISTED, P_PRECLOSE, SELL, V_BLOCK, V_SELL, Account, Block, Event, Instrument, Order, Terms, wide_t,
 )
 
 
@@ -355,6 +356,7 @@ cdef void replace_block(State *self, const Command *command, uint32_t lane, uint
         count_block(self, index, leaves - order.leaves)
         order.leaves = <int32_t>leaves
         block.least = min(block.least, order.leaves)
+        shelf_wish(self, index)
         tell_replaced(self, index, order.leaves)
         return
     count_block(self, index, -<int64_t>order.leaves)
@@ -363,6 +365,7 @@ cdef void replace_block(State *self, const Command *command, uint32_t lane, uint
     block.least = min(block.least, order.leaves)
     block.sequence = self.seq
     block.reserve = changed.reserve
+    shelf_wish(self, index)
     count_block(self, index, leaves)
     tell_replaced(self, index, order.leaves)
     work_resting(self, index)

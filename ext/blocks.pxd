@@ -20,9 +20,6 @@ cdef Candidate best_candidate(State *self, const Block *block, int64_t leaves, u
 cdef void exhaust(State *self, uint32_t index, Hits *hits) noexcept nogil
 cdef void try_hits(State *self, Hits *hits) noexcept nogil
 cdef void work_resting(State *self, uint32_t index) noexcept nogil
-cdef void wake_blocks(State *self, uint32_t slot) noexcept nogil
-cdef void recheck_blocks(State *self) noexcept nogil
-cdef void end_blocks_at(State *self, uint32_t handle) noexcept nogil
 
 cdef uint32_t acquire_block(State *self) noexcept nogil
 cdef void rest_block(State *self, uint32_t index, int64_t expiry_ns) noexcept nogil

@@ -1,16 +1,19 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 """The life of a block: its place in the state, what it can trade with, how it trades, what wakes it."""
 
-from libc.stdlib cimport free, malloc, qsort, realloc
+from libc.stdlib cimport realloc
 
 from ext.book cimport handle_of
+from ext.checks cimport position_for
 from ext.fills cimport after_fill, charge, exchange, fill_maker
 from ext.idmap cimport refs_add, refs_remove
 from ext.ladder cimport Taking, leg_handles, take_legs
-from ext.orders cimport D_GATE, D_STP, add_expiry, end_resting, position_for
+from ext.levels cimport ctz
+from ext.orders cimport add_expiry, end_resting
 from ext.queues cimport next_level, release_order
-from ext.shelf cimport Shelf, shelf_add, shelf_remove, shelf_scope, span_cost, sync_tops
-from ext.state cimport BROKEN_MEMORY, emit, leg_handle, price_of, side_of
+from ext.reasons cimport D_STP
+from ext.shelf cimport Shelf, covering_word, shelf_add, shelf_remove, shelf_scope, shelf_wish, span_cost, sync_tops
+from ext.state cimport BROKEN_MEMORY, emit, leg_handle, price_of
 from ext.types cimport (
     BLOCK_HOURS_MAX, BUY, E_DONE, E_FILL, E_TRADE, NIL, O_GTD, O_REDUCE_ONLY, PRICE_MAX_TICKS, SELL, V_BLOCK, V_SELL,
     V_TAKER, Account, Event, Instrument, Order, Terms,
@@ -154,17 +157,8 @@ cdef inline int comes_before(const Block *one, const Block *other) noexcept nogi
     return one.sequence < other.sequence
 
 
-cdef inline uint64_t covering_word(const Shelf *shelf, uint32_t word, int side, int32_t window,
-                                   int fabric) noexcept nogil:
-    """Which of 64 places hold a block of a side that may have a leg in (window, fabric)."""
-    return shelf.side[side].word[word] & shelf.fabric[fabric].word[word] & shelf.window[window & 255].word[word]
-
-
-cdef extern from *:
-    int ctz "__builtin_ctzll"(unsigned long long) nogil
-
-
-cdef uint32_t direct_candidate(State *self, const Block *block, int64_t leaves, uint32_t owner, int fabric) noexcept nogil:
+cdef uint32_t direct_candidate(State *self, const Block *block, int64_t leaves, uint32_t owner,
+                               int fabric) noexcept nogil:
     """The best resting block of the other side with the same hours that fits, or NIL (BLK-005)."""
     cdef Shelf *shelf = <Shelf *>self.products[block.product].shelf
     cdef uint32_t word, index, found = NIL
@@ -343,7 +337,8 @@ cdef int spread(int32_t *prices, int32_t hours, int64_t total, int64_t reference
     return 1
 
 
-cdef void leg_prices(State *self, const uint32_t *handles, int32_t hours, int64_t total, int32_t *prices) noexcept nogil:
+cdef void leg_prices(State *self, const uint32_t *handles, int32_t hours, int64_t total,
+                     int32_t *prices) noexcept nogil:
     """The price of each leg of a direct trade (BLK-008)."""
     cdef int64_t references = 0
     cdef int32_t hour
@@ -359,7 +354,8 @@ cdef void leg_prices(State *self, const uint32_t *handles, int32_t hours, int64_
     spread(prices, hours, total, 0)
 
 
-cdef void trade_direct(State *self, uint32_t index, uint32_t other, const uint32_t *handles, int32_t lots) noexcept nogil:
+cdef void trade_direct(State *self, uint32_t index, uint32_t other, const uint32_t *handles,
+                       int32_t lots) noexcept nogil:
     """Trade every leg with a resting block, at its limit."""
     cdef int32_t[BLOCK_HOURS_MAX] prices
     cdef int side = self.blocks[index].side
@@ -393,6 +389,8 @@ cdef void count_trade(State *self, uint32_t index, int32_t lots, int fabric) noe
     order.leaves -= lots
     order.cum += lots
     block.least = 1
+    if block.resting:
+        shelf_wish(self, index)
 
 
 cdef void execute(State *self, uint32_t index, const Candidate *found) noexcept nogil:
@@ -461,169 +459,3 @@ cdef void work_resting(State *self, uint32_t index) noexcept nogil:
     hits.last = NIL
     exhaust(self, index, &hits)
     try_hits(self, &hits)
-
-
-# --- Waking -----------------------------------------------------------------------------------------------------------
-
-cdef struct Waiting:            # A block that is to be tried; its place may have been given to another one since.
-    int64_t limit               # Higher is better, whichever side.
-    int64_t hours
-    uint64_t sequence
-    uint32_t index
-
-
-cdef int compare_waiting(const void *one, const void *other) noexcept nogil:
-    cdef const Waiting *left = <const Waiting *>one
-    cdef const Waiting *right = <const Waiting *>other
-    cdef int64_t a = left.limit * right.hours, b = right.limit * left.hours
-    if a != b:
-        return -1 if a > b else 1
-    return -1 if left.sequence < right.sequence else 1
-
-
-cdef void try_waiting(State *self, Waiting *waiting, uint32_t count) noexcept nogil:
-    """Try blocks of one side in order of priority."""
-    cdef uint32_t at, index
-    if count > 1:
-        qsort(waiting, count, sizeof(Waiting), compare_waiting)
-    for at in range(count):
-        index = waiting[at].index
-        if self.blocks[index].resting and self.blocks[index].sequence == waiting[at].sequence:
-            work_resting(self, index)
-
-
-cdef inline void put_waiting(Waiting *waiting, const Block *block, uint32_t index) noexcept nogil:
-    waiting.limit = block.limit if block.side == BUY else -<int64_t>block.limit
-    waiting.hours = block.hours
-    waiting.sequence = block.sequence
-    waiting.index = index
-
-
-cdef inline int may_wake(const Shelf *shelf, const Block *block, int fabric, int side, int64_t cost,
-                         int64_t best) noexcept nogil:
-    """The exact test of BLK-011. The order rests already, so `best` and the sums count it."""
-    cdef int64_t left = block.limit if block.side == BUY else -<int64_t>block.limit
-    left -= span_cost(shelf, fabric, side, block.start, block.hours)
-    return left >= 0 and cost - best <= <wide_t>block.least * left
-
-
-cdef uint32_t find_waiting(State *self, const Shelf *shelf, const Instrument *instrument, int side, int32_t price,
-                           Waiting *waiting, uint32_t room) noexcept nogil:
-    """Collect the blocks that a new order of `side` may wake; returns how many there are, room or not."""
-    cdef int64_t cost = -<int64_t>price if side == BUY else price
-    cdef int64_t best = shelf.tops[instrument.fabric][side].cost[instrument.window - shelf.first_window]
-    cdef uint32_t word, index, count = 0
-    cdef uint64_t bits
-    cdef const Block *block
-    for word in range((shelf.used + 63) // 64):
-        bits = covering_word(shelf, word, 1 - side, instrument.window, instrument.fabric)
-        while bits:
-            index = shelf.blocks[word * 64 + ctz(bits)]
-            bits &= bits - 1
-            block = &self.blocks[index]
-            if not may_wake(shelf, block, instrument.fabric, side, cost, best):
-                continue
-            if not block.start <= instrument.window < block.start + block.hours:
-                continue
-            if count < room:
-                put_waiting(&waiting[count], block, index)
-            count += 1
-    return count
-
-
-cdef void wake_blocks(State *self, uint32_t slot) noexcept nogil:
-    """An order has come to rest: try the blocks it may have made possible (BLK-011)."""
-    cdef Waiting[64] few
-    cdef Waiting *waiting = few
-    cdef uint32_t handle = self.positions[self.books.terms[slot].position].instrument
-    cdef Instrument *instrument = &self.instruments[handle]
-    cdef Shelf *shelf = <Shelf *>self.products[instrument.product].shelf
-    cdef int side = side_of(self, slot)
-    cdef int32_t price = price_of(self, slot)
-    cdef uint32_t count
-    if shelf == NULL or shelf.count == 0:
-        return
-    sync_tops(self)
-    count = find_waiting(self, shelf, instrument, side, price, few, 64)
-    if count > 64:
-        waiting = <Waiting *>malloc(count * sizeof(Waiting))
-        if waiting == NULL:
-            self.broken = BROKEN_MEMORY
-            return
-        find_waiting(self, shelf, instrument, side, price, waiting, count)
-    if count:
-        try_waiting(self, waiting, count)
-    if waiting != few:
-        free(waiting)
-
-
-cdef uint32_t all_of_side(State *self, const Shelf *shelf, int side, Waiting *waiting) noexcept nogil:
-    cdef uint32_t word, index, count = 0
-    cdef uint64_t bits
-    for word in range((shelf.used + 63) // 64):
-        bits = shelf.side[side].word[word]
-        while bits:
-            index = shelf.blocks[word * 64 + ctz(bits)]
-            bits &= bits - 1
-            put_waiting(&waiting[count], &self.blocks[index], index)
-            count += 1
-    return count
-
-
-cdef void recheck_blocks(State *self) noexcept nogil:
-    """Try all blocks of the products with a window that has become CONTINUOUS, by product, buys before sells."""
-    cdef uint32_t product
-    cdef Waiting *waiting
-    cdef Shelf *shelf
-    cdef int side
-    self.opened = 0
-    for product in range(1, self.products_count):
-        if not self.products[product].opened:
-            continue
-        self.products[product].opened = 0
-        shelf = <Shelf *>self.products[product].shelf
-        if shelf == NULL or shelf.count == 0:
-            continue
-        waiting = <Waiting *>malloc(shelf.count * sizeof(Waiting))
-        if waiting == NULL:
-            self.broken = BROKEN_MEMORY
-            return
-        for side in range(2):
-            try_waiting(self, waiting, all_of_side(self, shelf, side, waiting))
-        free(waiting)
-
-
-cdef uint32_t beginning_at(State *self, const Shelf *shelf, const Instrument *instrument, Waiting *waiting) noexcept nogil:
-    """Collect the blocks whose first leg is an instrument; all alike but for their sequence."""
-    cdef uint32_t word, index, count = 0
-    cdef uint64_t bits
-    for word in range((shelf.used + 63) // 64):
-        bits = shelf.fabric[instrument.fabric].word[word] & shelf.window[instrument.window & 255].word[word]
-        while bits:
-            index = shelf.blocks[word * 64 + ctz(bits)]
-            bits &= bits - 1
-            if self.blocks[index].start == instrument.window:
-                put_waiting(&waiting[count], &self.blocks[index], index)
-                waiting[count].limit = 0
-                count += 1
-    return count
-
-
-cdef void end_blocks_at(State *self, uint32_t handle) noexcept nogil:
-    """End the blocks whose first leg is an instrument, by sequence (BLK-013)."""
-    cdef Instrument *instrument = &self.instruments[handle]
-    cdef Shelf *shelf = <Shelf *>self.products[instrument.product].shelf
-    cdef Waiting *waiting
-    cdef uint32_t at, count
-    if shelf == NULL or shelf.count == 0:
-        return
-    waiting = <Waiting *>malloc(shelf.count * sizeof(Waiting))
-    if waiting == NULL:
-        self.broken = BROKEN_MEMORY
-        return
-    count = beginning_at(self, shelf, instrument, waiting)
-    if count > 1:
-        qsort(waiting, count, sizeof(Waiting), compare_waiting)
-    for at in range(count):
-        end_block(self, waiting[at].index, D_GATE)
-    free(waiting)

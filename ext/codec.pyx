@@ -11,7 +11,7 @@ from libc.string cimport memset
 
 from ext.types cimport (
     C_BLOCK, C_MASS_CANCEL, C_MMP_RESET, C_MMP_SET, C_PLACE, C_QUOTE, C_REPLACE, C_REPLACE_REF, F_KEEP_PRIORITY,
-    F_POST_ONLY, GTD, M_INSTRUMENT, M_LANE, M_SIDE, M_TAG,
+    F_POST_ONLY, GTD, M_INSTRUMENT, M_LANE, M_PRODUCT, M_SIDE, M_TAG, M_WINDOWS,
 )
 
 INTEGER_MAX = (<int64_t>1 << 53) - 1
@@ -353,21 +353,28 @@ cdef int decode_replace(Reader *source, int64_t type, int64_t count, Intake *int
 
 
 cdef int decode_mass_cancel(Reader *source, int64_t count, Intake *intake, CommandBuffer commands) except? -3:
-    cdef int64_t instrument = 0, side = 0, lane = 0, tag = 0
-    cdef bint has_instrument = False, has_side = False, has_lane = False, has_tag = False
+    cdef int64_t instrument = 0, side = 0, lane = 0, tag = 0, product = 0, first = 0, end = 0
+    cdef bint has_instrument = False, has_side = False, has_lane = False, has_tag = False, has_product = False
+    cdef bint has_first = False, has_end = False
     cdef bint good = (
-        5 <= count <= 6
+        5 <= count <= 9
         and read_optional(source, 0xFFFFFFFF, &instrument, &has_instrument)
         and read_optional(source, 1, &side, &has_side)
         and read_optional(source, 255, &lane, &has_lane)
         and (count < 6 or read_optional(source, 0xFFFFFFFF, &tag, &has_tag))
+        and (count < 7 or read_optional(source, VALUE_MAX, &product, &has_product))
+        and (count < 8 or read_optional(source, 0xFFFFFFFF, &first, &has_first))
+        and (count < 9 or read_optional(source, 0xFFFFFFFF, &end, &has_end))
     )
-    if not good:
+    if not good or has_first != has_end:                # A range of windows has two ends.
         return X_MALFORMED
     cdef Command *record = commands.add(intake, C_MASS_CANCEL)
     record.flags = (
         M_INSTRUMENT * has_instrument | M_SIDE * has_side | M_LANE * has_lane | M_TAG * has_tag
+        | M_PRODUCT * has_product | M_WINDOWS * has_first
     )
+    record.price_2 = <int32_t>product
+    record.target = <uint64_t>first | <uint64_t>end << 32
     record.instrument = <uint32_t>instrument
     record.side = <uint8_t>side
     record.tif = <uint8_t>lane

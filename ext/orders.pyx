@@ -3,167 +3,31 @@
 
 from libc.stdlib cimport realloc
 
-from ext.book cimport MATCH_FULL, MATCH_HELD, MATCH_SELF, handle_of, match_order, reachable_lots, reaches, slot_of
+from ext.book cimport MATCH_FULL, MATCH_HELD, MATCH_SELF, handle_of, match_order, reachable_lots, slot_of
 from ext.calendar cimport heap_push, sift_up
-from ext.idmap cimport map_add, map_find, refs_add, refs_find, refs_remove
+from ext.checks cimport (
+    closed_or_not_open, exceeds_reduction, has_room, lacks_capacity, outside_static_band, position_for,
+    refusal_by_phase, refusal_by_risk, too_large, within_band, would_take,
+)
+from ext.idmap cimport refs_add, refs_find, refs_remove
 from ext.lanes cimport accept, refuse
 from ext.queues cimport acquire_order, release_order, rest_order, shrink_order, unlink_order
-from ext.risk cimport covered, reducible
+from ext.reasons cimport (
+    D_IOC, D_REDUCE_ONLY, D_STP, D_USER, R_DEADLINE, R_FOK_UNFILLED, R_MALFORMED, R_NONE, R_NO_CAPACITY,
+    R_NO_INSTRUMENT, R_NO_ORDER, R_OPEN_LIMIT, R_PRIORITY, R_PX_BAND, R_PX_TICK, R_QTY_LOT, R_QTY_MAX, R_REDUCE_ONLY,
+    R_WOULD_TAKE,
+)
+from ext.risk cimport reducible
 from ext.state cimport (
-    BROKEN_MEMORY, account_of, best_price, bps_outside, committed_lots, count_open, dynamic_reference, emit, emit_done,
-    emit_order, emit_replaced, fee_of, held_lots, is_before_gate, is_call, money_fits, money_of, move, note_trade, price_of, side_of,
-    touch_position,
+    BROKEN_MEMORY, account_of, count_open, emit, emit_done, emit_order, emit_replaced, fee_of, is_call, money_of, move,
+    note_trade, price_of, side_of, touch_position,
 )
 from ext.types cimport (
-    AU, AUCTION_ONLY, BUY, C_CANCEL, C_REPLACE, E_FILL, E_TRADE, F_COD, F_KEEP_PRIORITY, F_PHYSICAL, F_POST_ONLY,
-    F_REDUCE_ONLY, F_STANDBY, FILL_STP_DECREMENT, FILL_TRADE, FOK, GTD, GTG, ICEBERG_REFRESHES_MAX, IOC, LOTS_MAX, NIL,
-    NO_ASK, NO_BID, O_GTD, O_ICEBERG, O_PHYSICAL, O_POST_ONLY, O_QUOTE, O_REDUCE_ONLY, P_CONTINUOUS, PRICE_MAX_TICKS, SELL, SLOT_MASK,
-    V_SELL, V_TAKER, Event, Fill, Instrument, Lane, Order, Position, Terms, wide_t,
+    AU, AUCTION_ONLY, BUY, C_CANCEL, C_REPLACE, E_FILL, E_TRADE, FILL_STP_DECREMENT, FILL_TRADE, FOK, F_COD,
+    F_KEEP_PRIORITY, F_PHYSICAL, F_POST_ONLY, F_REDUCE_ONLY, F_STANDBY, GTD, GTG, IOC, LOTS_MAX, NIL, O_GTD, O_ICEBERG,
+    O_PHYSICAL, O_POST_ONLY, O_QUOTE, O_REDUCE_ONLY, PRICE_MAX_TICKS, P_CONTINUOUS, SELL, SLOT_MASK, V_SELL, V_TAKER,
+    Event, Fill, Lane, Order, Position, Terms, wide_t,
 )
-
-
-# --- Positions and the checks that several commands share -------------------------------------------------------------
-
-cdef uint32_t position_for(State *self, uint32_t account, uint32_t instrument) noexcept nogil:
-    """The slot of (account, instrument), made on first use; NIL when `positions_max` are in use."""
-    cdef uint64_t key = (<uint64_t>account << 32) | instrument
-    cdef uint32_t slot = map_find(&self.position_map, key)
-    cdef Position *position
-    if slot != NIL or self.positions_count == self.positions_max:
-        return slot
-    slot = self.positions_count
-    if not map_add(&self.position_map, key, slot):
-        self.broken = BROKEN_MEMORY
-        return NIL
-    self.positions_count += 1
-    position = &self.positions[slot]
-    position.account = account
-    position.instrument = instrument
-    position.head = NIL
-    position.tail = NIL
-    position.next_of_account = NIL
-    position.next_of_instrument = NIL
-    if self.accounts[account].first_position == NIL:
-        self.accounts[account].first_position = slot
-    else:
-        self.positions[self.accounts[account].last_position].next_of_account = slot
-    self.accounts[account].last_position = slot
-    if self.instruments[instrument].first_position == NIL:
-        self.instruments[instrument].first_position = slot
-    else:
-        self.positions[self.instruments[instrument].last_position].next_of_instrument = slot
-    self.instruments[instrument].last_position = slot
-    return slot
-
-
-cdef inline const Position *position_or(State *self, uint32_t account, uint32_t instrument,
-                                        Position *empty) noexcept nogil:
-    """The position, or `empty` made into the one that a first order would make."""
-    cdef uint32_t slot = map_find(&self.position_map, (<uint64_t>account << 32) | instrument)
-    if slot != NIL:
-        return &self.positions[slot]
-    empty.account = account
-    empty.instrument = instrument
-    empty.lots = 0
-    empty.open_buy = 0
-    empty.open_sell = 0
-    empty.requirement = 0
-    return empty
-
-
-cdef int would_take(State *self, uint32_t instrument, int side, int32_t price) noexcept nogil:
-    cdef int32_t best = best_price(self, instrument, 1 - side)
-    return best >= 0 and reaches(side, price, best)
-
-
-cdef int has_room(State *self, uint32_t account, uint32_t instrument) noexcept nogil:
-    """Whether one more order fits: the account's limit, the venue's order slots and positions."""
-    if self.accounts[account].open_orders >= self.account_orders_max:
-        return 0
-    if self.positions_count + self.positions_promised >= self.positions_max and \
-            map_find(&self.position_map, (<uint64_t>account << 32) | instrument) == NIL:
-        return 0
-    return self.books.free_order != NIL or self.books.orders_used < self.books.orders_max
-
-
-cdef int refusal_by_risk(State *self, uint32_t account, uint32_t instrument, int side, int32_t price, int64_t lots,
-                         int64_t replaced_lots) noexcept nogil:
-    """MARGIN, POSITION_LIMIT or none, for `lots` more less `replaced_lots`."""
-    cdef Position empty
-    cdef const Position *position = position_or(self, account, instrument, &empty)
-    if not covered(self, position, side, price, lots, replaced_lots):
-        return R_MARGIN
-    if held_lots(position) + self.accounts[account].block_lots + lots - replaced_lots > POSITION_LOTS_MAX:
-        return R_POSITION_LIMIT
-    return R_NONE
-
-
-cdef inline int too_large(State *self, uint32_t instrument, int64_t price, int64_t lots,
-                          int64_t display) noexcept nogil:
-    return (not money_fits(price, lots, self.instruments[instrument].lot_micros)
-            or (display > 0 and lots > <int64_t>ICEBERG_REFRESHES_MAX * display))
-
-
-cdef inline int exceeds_reduction(State *self, uint32_t account, uint32_t instrument, int side, int64_t lots,
-                                  int64_t replaced_lots) noexcept nogil:
-    """RSK-005 at entry."""
-    cdef Position empty
-    cdef const Position *position = position_or(self, account, instrument, &empty)
-    cdef int64_t open_lots = position.open_buy if side == BUY else position.open_sell
-    cdef int64_t left = (-position.lots if side == BUY else position.lots) - open_lots + replaced_lots
-    return lots > (left if left > 0 else 0)
-
-
-cdef int lacks_capacity(State *self, uint32_t account, uint32_t instrument, int64_t lots,
-                        int64_t replaced_lots) noexcept nogil:
-    """Whether a physical sell is not backed by what is certified and neither sold nor offered (MKT-021)."""
-    cdef uint32_t slot = map_find(&self.position_map, (<uint64_t>account << 32) | instrument)
-    if slot == NIL:
-        return 1
-    return committed_lots(self, slot) + lots - replaced_lots > self.capacities[slot].certified
-
-
-# --- Phases and bands -------------------------------------------------------------------------------------------------
-
-cdef int closed_or_not_open(const Instrument *instrument) noexcept nogil:
-    """Why a window takes no orders: WINDOW_CLOSED from the gate on."""
-    return R_NOT_OPEN if is_before_gate(instrument.phase) else R_WINDOW_CLOSED
-
-
-cdef int refusal_by_phase(const Instrument *instrument, const Command *command) noexcept nogil:
-    """NOT_OPEN or WINDOW_CLOSED where the window's phase does not take such an order (MKT-005)."""
-    if command.flags & F_STANDBY:
-        return R_NONE if instrument.balancing else closed_or_not_open(instrument)
-    if instrument.phase == P_CONTINUOUS:
-        return R_NOT_OPEN if command.tif == AU else R_NONE
-    if is_call(instrument.phase):
-        return R_NOT_OPEN if command.tif == IOC or command.tif == FOK or command.flags & F_POST_ONLY else R_NONE
-    return closed_or_not_open(instrument)
-
-
-cdef inline int outside_static_band(const Instrument *instrument, int32_t price) noexcept nogil:
-    """MKT-010."""
-    return instrument.static_bps != 0 and bps_outside(price, instrument.mark, instrument.static_bps)
-
-
-cdef int32_t within_band(State *self, uint32_t handle, int side, int32_t limit) noexcept nogil:
-    """The limit as far as the dynamic band lets an order trade; where it must not trade at all, one that reaches nothing.
-
-    A trade may leave the band on either side: what is sold far below the last price is as strange as what is far above.
-    """
-    cdef const Instrument *instrument = &self.instruments[handle]
-    cdef int64_t reference = dynamic_reference(self, handle), far
-    cdef int32_t best = best_price(self, handle, 1 - side)
-    if instrument.dynamic_bps == 0 or reference < 0 or best < 0:
-        return limit
-    far = reference * instrument.dynamic_bps // 10000
-    if side == BUY:
-        if best < reference - far:
-            return NO_BID
-        return limit if limit < reference + far else <int32_t>(reference + far)
-    if best > reference + far:
-        return NO_ASK
-    return limit if limit > reference - far else <int32_t>(reference - far)
 
 
 # --- Place -----------------------------------------------------------------------------------------------------------
@@ -423,7 +287,7 @@ cdef uint32_t admit_reduce_only(State *self, uint32_t instrument, int side) noex
 
 cdef int32_t aggress(State *self, uint32_t slot, int side, int32_t limit, int32_t price, int stp,
                      int *ended) noexcept nogil:
-    """Match an order that is in no book, as far as `limit`; returns its leaves. `ended`: self-match prevention ended it.
+    """Match an order that is in no book as far as `limit`; returns its leaves. `ended`: by self-match prevention.
 
     `price` is the order's own limit, for what is told of it.
     """

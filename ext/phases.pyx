@@ -4,16 +4,17 @@
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport realloc
 
-from ext.blocks cimport end_blocks_at
 from ext.calendar cimport heap_pop, heap_push
-from ext.orders cimport D_GATE, end_resting
+from ext.orders cimport end_resting
+from ext.reasons cimport D_GATE
 from ext.shelf cimport sync_top
 from ext.state cimport BROKEN_MEMORY, emit, is_call
 from ext.types cimport (
-    BUY, E_PERISHED, E_STATUS, NIL, P_BALANCE_END, P_BALANCING, P_CONTINUOUS, P_EXPIRED, P_GATED, P_HALTED, P_LISTED,
-    P_OPEN, P_PRECLOSE, P_SETTLED, P_VOLATILITY, Event, Instrument, Position, Schedule,
+    E_PERISHED, E_STATUS, NIL, P_BALANCE_END, P_BALANCING, P_CONTINUOUS, P_EXPIRED, P_GATED, P_HALTED, P_LISTED,
+    P_OPEN, P_PRECLOSE, P_SETTLED, P_VOLATILITY, Event, Instrument, Schedule,
 )
 from ext.uncross cimport uncross
+from ext.waking cimport end_blocks_at
 
 
 cdef enum:                      # Why a window changed its phase (exchange/records.py: PhaseReason).

@@ -1,17 +1,18 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Two-sided quotes: each side is an order that is addressed by (account, set, instrument, side)."""
 
+from ext.checks cimport closed_or_not_open, has_room, outside_static_band, position_for, refusal_by_risk, would_take
 from ext.idmap cimport refs_find
 from ext.lanes cimport accept, find_lane, find_or_add_lane, refuse
-from ext.orders cimport (
-    D_QUOTE, D_USER, R_MALFORMED, R_MMP_FROZEN, R_NO_INSTRUMENT, R_NONE, R_NOT_OPEN, R_OPEN_LIMIT, R_PX_BAND, R_PX_TICK,
-    R_QTY_MAX, R_WOULD_TAKE, closed_or_not_open, end_resting, enter, has_room, outside_static_band, position_for,
-    refusal_by_risk, shrink_resting, work, would_take,
+from ext.orders cimport end_resting, enter, shrink_resting, work
+from ext.reasons cimport (
+    D_QUOTE, D_USER, R_MALFORMED, R_MMP_FROZEN, R_NONE, R_NOT_OPEN, R_NO_INSTRUMENT, R_OPEN_LIMIT, R_PX_BAND,
+    R_PX_TICK, R_QTY_MAX, R_WOULD_TAKE,
 )
 from ext.state cimport emit, emit_answer, emit_order, is_call, money_fits, price_of
 from ext.types cimport (
-    E_ACK, E_REJECT, F_POST_ONLY, LOTS_MAX, NIL, O_QUOTE, P_CONTINUOUS, PRICE_MAX_TICKS, QUOTE_LANES, V_QUOTE, V_SELL,
-    Event, int32_t, uint32_t, uint64_t,
+    E_ACK, E_REJECT, F_POST_ONLY, LOTS_MAX, NIL, O_QUOTE, PRICE_MAX_TICKS, P_CONTINUOUS, QUOTE_LANES, V_QUOTE, V_SELL,
+    Event, int32_t, uint64_t,
 )
 
 

@@ -13,7 +13,7 @@ from ext.encoder cimport is_private, put_answer, put_notice, put_private
 from ext.frames cimport Buffer
 from ext.link cimport Link
 from ext.market cimport CHANNEL_L1, CHANNEL_L2, CHANNEL_STATUS, CHANNEL_TRADES, CHANNELS, Market
-from ext.orders cimport D_QUOTE, D_USER
+from ext.reasons cimport D_QUOTE, D_USER
 from ext.types cimport (
     E_ACK, E_DONE, E_INDICATIVE, E_INSTRUMENT, E_LEVEL, E_NOTICE, E_PERISHED, E_REJECT, E_STATUS, E_TRADE,
     V_DUPLICATE, V_QUOTE, Event,

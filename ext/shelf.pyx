@@ -5,7 +5,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from ext.state cimport BROKEN_MEMORY, Product, best_price, leg_handle
-from ext.types cimport BUY, NIL, P_CONTINUOUS, Instrument
+from ext.types cimport BUY, P_CONTINUOUS, Instrument
 
 
 cdef Shelf *shelf_of(State *self, uint32_t product) noexcept nogil:
@@ -37,8 +37,12 @@ cdef void shelf_stale(State *self, uint32_t product) noexcept nogil:
     cdef Shelf *shelf = <Shelf *>self.products[product].shelf
     if shelf != NULL:
         shelf.windows = 0
-        if shelf.count:
-            make_tops(self, product)
+
+
+cdef void ensure_tops(State *self, uint32_t product) noexcept nogil:
+    """Make the tops of a product if its calendar has changed, or nobody needed them, since they were made."""
+    if (<Shelf *>self.products[product].shelf).windows == 0:
+        make_tops(self, product)
 
 
 cdef inline int64_t top_cost(State *self, uint32_t handle, int side) noexcept nogil:
@@ -87,6 +91,8 @@ cdef void make_tops(State *self, uint32_t number) noexcept nogil:
                 self.broken = BROKEN_MEMORY
                 return
             fill_tops(self, product, &shelf.tops[fabric][side], fabric, side)
+            shelf.bound[fabric][side] = -MISSING            # Not known: the next scan makes it exact.
+            shelf.scans[fabric][side] = SCANS_A_BOUND
     shelf.windows = product.windows
     shelf.first_window = product.first_window
 
@@ -108,14 +114,50 @@ cdef void flip_windows(Shelf *shelf, const Block *block) noexcept nogil:
         flip(&shelf.window[window & (RING_WINDOWS - 1)], block.place)
 
 
+cdef void shelf_wish(State *self, uint32_t index) noexcept nogil:
+    """Take over what a block on the shelf wants: its limit, or its minimum, is new."""
+    cdef Block *block = &self.blocks[index]
+    cdef Shelf *shelf = <Shelf *>self.products[block.product].shelf
+    cdef Wish *wish = &shelf.wishes[block.place]
+    cdef int fabric
+    wish.limit = block.limit if block.side == BUY else -<int64_t>block.limit
+    wish.start = block.start
+    wish.hours = block.hours
+    wish.least = block.least
+    if shelf.windows == 0:                      # The bounds are made anew with the tops.
+        return
+    for fabric in range(64):
+        if block.scope >> fabric & 1:
+            lower_bound(shelf, fabric, 1 - block.side, shortfall(shelf, wish, fabric, 1 - block.side))
+
+
+cdef inline void lower_bound(Shelf *shelf, int fabric, int side, int64_t found) noexcept nogil:
+    if found < shelf.bound[fabric][side]:
+        shelf.bound[fabric][side] = found
+
+
+cdef void tighten_bound(Shelf *self, int fabric, int side) noexcept nogil:
+    """Make a bound exact. O(blocks of the fabric)."""
+    cdef uint32_t word
+    cdef uint64_t bits
+    self.bound[fabric][side] = MISSING
+    self.scans[fabric][side] = 0
+    for word in range((self.used + 63) // 64):
+        bits = self.side[1 - side].word[word] & self.fabric[fabric].word[word]
+        while bits:
+            lower_bound(self, fabric, side, shortfall(self, &self.wishes[word * 64 + ctz(bits)], fabric, side))
+            bits &= bits - 1
+
+
 cdef void shelf_add(State *self, uint32_t index) noexcept nogil:
     """Put a block on its product's shelf. O(hours)."""
     cdef Block *block = &self.blocks[index]
     cdef Shelf *shelf = shelf_of(self, block.product)
     if shelf == NULL:
         return
-    if shelf.count == 0 or shelf.windows == 0:
-        make_tops(self, block.product)
+    if shelf.count == 0:                        # While there are no blocks best prices are not followed.
+        shelf.windows = 0
+    ensure_tops(self, block.product)
     if shelf.free_count:
         shelf.free_count -= 1
         block.place = shelf.free[shelf.free_count]
@@ -127,6 +169,7 @@ cdef void shelf_add(State *self, uint32_t index) noexcept nogil:
     flip(&shelf.side[block.side], block.place)
     flip_scope(shelf, block.place, block.scope)
     flip_windows(shelf, block)
+    shelf_wish(self, index)
     self.blocks_resting += 1
 
 
@@ -163,6 +206,12 @@ cdef void set_top(Tops *tops, int64_t at, int64_t cost, int64_t windows) noexcep
         tops.outer[place] += moved
 
 
+cdef inline void loosen_bound(Shelf *shelf, int fabric, int side, int64_t moved) noexcept nogil:
+    """A best cost has moved: where it fell, every block may be nearer to trading by as much."""
+    if moved < 0:
+        shelf.bound[fabric][side] = max(shelf.bound[fabric][side] + moved, -MISSING)
+
+
 cdef void sync_top(State *self, uint32_t handle) noexcept nogil:
     """Take the best prices of one book over, if its product has blocks. O(1) where nothing has changed."""
     cdef Instrument *instrument = &self.instruments[handle]
@@ -175,6 +224,7 @@ cdef void sync_top(State *self, uint32_t handle) noexcept nogil:
     for side in range(2):
         cost = top_cost(self, handle, side)
         if cost != shelf.tops[instrument.fabric][side].cost[at]:
+            loosen_bound(shelf, instrument.fabric, side, cost - shelf.tops[instrument.fabric][side].cost[at])
             set_top(&shelf.tops[instrument.fabric][side], at, cost, shelf.windows)
 
 

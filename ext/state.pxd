@@ -6,8 +6,9 @@ from libc.string cimport memset
 from ext.book cimport Books, handle_of
 from ext.idmap cimport Map, RefIndex
 from ext.types cimport (
-    BUY, E_DONE, E_REPLACED, NIL, O_BLOCK, O_QUOTE, P_HALTED, P_OPEN, P_PRECLOSE, P_VOLATILITY, V_QUOTE, V_SELL, Account, Block, Capacity, Command, Event, Expiry,
-    Instrument, Lane, Order, Position, Schedule, Terms, int32_t, int64_t, uint32_t, uint64_t, wide_t,
+    BUY, E_DONE, E_REPLACED, NIL, O_BLOCK, O_QUOTE, P_HALTED, P_OPEN, P_PRECLOSE, P_VOLATILITY, V_QUOTE, V_SELL,
+    Account, Block, Capacity, Command, Event, Expiry, Instrument, Lane, Order, Position, Schedule, Terms, int32_t,
+    int64_t, uint32_t, uint64_t, wide_t,
 )
 
 
@@ -89,7 +90,7 @@ cdef struct State:
     uint32_t blocks_max
     uint32_t free_block
     uint32_t blocks_resting
-    uint32_t positions_promised # Those that resting blocks may still need.
+    uint32_t positions_promised  # Those that resting blocks may still need.
     uint32_t fired_count
     uint32_t fired_max
     uint32_t protections        # Quote sets that have one.

@@ -5,14 +5,13 @@ from ext.blocks cimport block_of, end_block, has_leg
 from ext.book cimport handle_of, slot_of
 from ext.calendar cimport heap_pop
 from ext.lanes cimport accept, find_lane, find_or_add_lane, refuse
-from ext.orders cimport (
-    D_COD, D_EXPIRED, D_MMP, D_USER, R_MALFORMED, R_NO_ACCOUNT, R_NO_ORDER, R_OPEN_LIMIT, end_resting, target_slot,
-)
+from ext.orders cimport end_resting, target_slot
 from ext.phases cimport pass_moments
+from ext.reasons cimport D_COD, D_EXPIRED, D_MMP, D_USER, R_MALFORMED, R_NO_ACCOUNT, R_NO_ORDER, R_OPEN_LIMIT
 from ext.state cimport emit, side_of
 from ext.types cimport (
-    E_NOTICE, E_REJECT, M_INSTRUMENT, M_LANE, M_PRODUCT, M_SIDE, M_TAG, M_WINDOWS, MMP_WINDOW_MAX_MS, NIL, O_BLOCK,
-    O_COD, QUOTE_LANES, SELL, Block, Event, Instrument, Lane, Order, Terms, int32_t, int64_t, uint32_t, uint64_t,
+    E_NOTICE, E_REJECT, MMP_WINDOW_MAX_MS, M_INSTRUMENT, M_LANE, M_PRODUCT, M_SIDE, M_TAG, M_WINDOWS, NIL, O_BLOCK,
+    O_COD, QUOTE_LANES, SELL, Block, Event, Instrument, Lane, Order, Terms, int32_t, int64_t, uint64_t,
 )
 
 

@@ -5,12 +5,12 @@ from libc.string cimport memset
 
 from ext.fills cimport after_fill, exchange, fill_maker
 from ext.levels cimport neighbour_level
-from ext.orders cimport D_AUCTION, D_STP, clip_reduce_only, end_resting, shrink_resting
+from ext.orders cimport clip_reduce_only, end_resting, shrink_resting
 from ext.queues cimport next_level
+from ext.reasons cimport D_AUCTION, D_STP
 from ext.state cimport emit
 from ext.types cimport (
-    AUCTION_ONLY, BUY, E_INDICATIVE, E_TRADE, NIL, O_ICEBERG, O_REDUCE_ONLY, SELL, V_CALL, V_SELL, Event, Level, Order,
-    Side,
+    AUCTION_ONLY, BUY, E_INDICATIVE, E_TRADE, NIL, O_ICEBERG, O_REDUCE_ONLY, SELL, V_CALL, V_SELL, Event, Side,
 )
 
 

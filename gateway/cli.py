@@ -13,6 +13,7 @@ from gateway.failures import Failure, as_failure
 
 # Name of the subcommand: its module and the click command in it.
 SUBCOMMANDS = {
+    "admin": ("gateway.commands_admin", "admin"),
     "apply": ("gateway.commands_apply", "apply"),
     "catalogue": ("gateway.commands_catalogue", "catalogue"),
     "demo": ("gateway.demo", "demo"),
@@ -28,6 +29,7 @@ HELP = """Hourglass, an exchange for time-window compute.
 \b
 Examples:
   hourglass serve --journal ./journal --keys keys.json --setup venue.jsonl
+  hourglass admin ./journal halts.jsonl
   hourglass apply scenario.jsonl
   hourglass replay ./journal --verify
   hourglass journal ./journal --from 100 --to 120
@@ -35,7 +37,7 @@ Examples:
 \b
 Exit codes:
   0   done
-  1   a noted state hash does not match
+  1   a noted state hash does not match, or an administrative command was refused
   2   wrong usage
   65  the journal or an input file is damaged; the place is told
   66  there is no such journal or file

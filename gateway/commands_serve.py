@@ -1,30 +1,34 @@
 """`hourglass serve`: the venue itself. Recovers the journal, then wires engine, sequencer, publisher and server."""
 
 import asyncio
+import contextlib
 import dataclasses
+import os
 import signal
 import time
 import tomllib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import click
 import uvloop
 
+from exchange import commands
+from exchange.commands import RECORD
 from exchange.engine import Engine
-from exchange.records import EventType
+from exchange.records import CommandType, EventType
 from exchange.replay import replay
+from exchange.units import SEED_MAX
+from gateway.admin import SETUP_COMMANDS, SOCKET_NAME, AdminSocket, Tap
 from gateway.commands_keys import load_keys
 from gateway.failures import CONFIGURATION, MISMATCH, MISSING, Failure, as_failure
 from gateway.journal.writer import Journal
 from gateway.jsonlines import CommandReader, parse_line
 from gateway.jsonlines_fields import LineError
+from gateway.rolling import Roller
 from gateway.sequencer import SUBMIT_BYTES_MAX, Publisher, Sequencer
 
-SETUP_COMMANDS = (
-    "set_seed", "add_product", "add_account", "list_window", "roll_windows", "set_rates", "set_mark", "certify",
-    "deposit", "withdraw",
-)  # fmt: skip
 DEFAULTS: dict[str, Any] = {
     "journal": None,
     "host": "127.0.0.1",
@@ -54,8 +58,9 @@ DEFAULTS: dict[str, Any] = {
 def serve(config_path: Path | None, **given: Any) -> None:
     """Run the venue until SIGTERM or SIGINT.
 
-    The journal is replayed and checked first. An option on the command line goes before the same one in the
-    configuration file, which may hold the gateway's limits too, in a table [limits].
+    The journal is replayed and checked first. Products with rolling_hours get their windows as the hours go by. A new
+    journal begins with a seed of the gates' random ends, unless the setup has one. An option on the command line goes
+    before the same one in the configuration file, which may hold the gateway's limits too, in a table [limits].
 
     \b
     Examples:
@@ -120,6 +125,31 @@ def read_setup(path: Path, engine: Engine, ts_ns: int) -> bytes:
     return batch
 
 
+def first_records(path: str | None, engine: Engine) -> bytes:
+    """Return what a venue begins with: the seed of an empty journal, and the setup of one that has none yet."""
+    from exchange.reference.core import ReferenceCore
+
+    trial, is_empty = Engine(ReferenceCore()), engine.seq == 0
+    if engine.catalogue.seed:
+        trial.apply_count(commands.set_seed(engine.catalogue.seed), 0)
+    is_new = not engine.catalogue.products and not engine.catalogue.accounts
+    batch = read_setup(Path(path), trial, time.time_ns()) if path and is_new else b""
+    if is_empty and not has_command(batch, CommandType.SET_SEED):
+        batch = commands.set_seed(int.from_bytes(os.urandom(8)) & SEED_MAX) + batch
+    return batch
+
+
+def has_command(records: bytes, kind: CommandType) -> bool:
+    """Whether a command of a type is among some records."""
+    offset = 0
+    while offset < len(records):
+        length, command_type = RECORD.unpack_from(records, offset)[:2]
+        if command_type == kind:
+            return True
+        offset += length
+    return False
+
+
 def _reason(event: Any) -> str:
     from exchange.reasons import RejectReason
 
@@ -148,7 +178,8 @@ async def _serve(options: dict[str, Any], limits: dict[str, Any], engine: Engine
         publisher = GatewayPublisher(engine.catalogue, book_depth_max=config.book_depth_max)
         recover(journal, engine, publisher)
         ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-        sequencer = _sequencer(engine, journal, publisher, ended)
+        tap = Tap(publisher)
+        sequencer = _sequencer(engine, journal, tap, ended)
         server = Server(engine, sequencer, publisher, keys, config)
         _end_on_signal(ended)
         await _set_up(options["setup"], engine, sequencer, ended)
@@ -156,8 +187,10 @@ async def _serve(options: dict[str, Any], limits: dict[str, Any], engine: Engine
             await server.start(options["host"], options["port"])
         except OSError as error:
             raise Failure(f"{options['host']}:{options['port']} cannot be used: {error}", CONFIGURATION) from error
-        click.echo(_banner(options, server.port, sequencer))
-        failure = await ended
+        admin = AdminSocket(Path(options["journal"], SOCKET_NAME), engine.catalogue, sequencer, tap)
+        async with _rolling(engine, sequencer, ended), _administered(admin):
+            click.echo(_banner(options, server.port, sequencer))
+            failure = await ended
         if failure is None:
             await server.stop()
             await sequencer.stop()
@@ -192,6 +225,43 @@ def _sequencer(
     return Sequencer(engine, journal, publisher, time.time_ns, on_failure=failed)
 
 
+@contextlib.asynccontextmanager
+async def _rolling(
+    engine: Engine, sequencer: Sequencer, ended: "asyncio.Future[BaseException | None]"
+) -> AsyncIterator[None]:
+    """List the windows of rolling listings, now and at each new hour."""
+
+    def done(rolling: "asyncio.Task[None]") -> None:
+        if not rolling.cancelled() and not ended.done():
+            ended.set_result(rolling.exception())
+
+    def warn(text: str) -> None:
+        click.echo(f"hourglass: {text}", err=True)
+
+    roller = Roller(engine.catalogue, sequencer.submit, time.time_ns, warn=warn)
+    roller.roll()
+    await sequencer.settle()
+    rolling = asyncio.create_task(roller.run())
+    rolling.add_done_callback(done)
+    try:
+        yield
+    finally:
+        rolling.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _administered(admin: AdminSocket) -> AsyncIterator[None]:
+    """Take administrative commands; a venue whose path is too long for a socket runs without them."""
+    try:
+        await admin.start()
+    except OSError as error:
+        click.echo(f"hourglass: {admin.path} cannot be listened on, there is no administration: {error}", err=True)
+    try:
+        yield
+    finally:
+        await admin.stop()
+
+
 def _end_on_signal(ended: "asyncio.Future[BaseException | None]") -> None:
     def stop() -> None:
         if not ended.done():
@@ -205,10 +275,7 @@ async def _set_up(
     path: str | None, engine: Engine, sequencer: Sequencer, ended: "asyncio.Future[BaseException | None]"
 ) -> None:
     """Start the sequencer; on a venue without products and accounts carry out the setup file first."""
-    is_new = not engine.catalogue.products and not engine.catalogue.accounts
-    from exchange.reference.core import ReferenceCore
-
-    batch = read_setup(Path(path), Engine(ReferenceCore()), time.time_ns()) if path and is_new else b""
+    batch = first_records(path, engine)
     sequencer.start()
     if batch and not sequencer.submit(batch):
         raise Failure(f"{path} must be at most what the backlog takes at once", CONFIGURATION)

@@ -139,7 +139,7 @@ class EventWriter:
         of_leg = event | {"flags": flags & ~EventFlag.BLOCK}
         line = self._owner(event) | {"match_id": event["match_id"]} | self._order(of_leg, "leaves", "cum")
         line |= {"liq": "taker" if flags & EventFlag.TAKER else "maker", "fee": event["amount"]}
-        return line | ({"block": True} if flags & EventFlag.BLOCK else {})
+        return line | {word: True for mark, word in _TRADE_MARKS.items() if flags & mark}
 
     def _done(self, event: Line, _: str | None) -> Line:
         line = self._order(event, "cum")

@@ -137,7 +137,7 @@ MESSAGES: tuple[Message, ...] = (
     Message(MessageType.CANCEL_REF, "ref target_ref"),
     Message(MessageType.REPLACE, "ref oid px qty flags [stp]"),
     Message(MessageType.BATCH, "ref mode ops"),
-    Message(MessageType.MASS_CANCEL, "ref inst side lane [tag]"),
+    Message(MessageType.MASS_CANCEL, "ref inst side lane [tag product from to]"),
     Message(MessageType.QUOTE, "ref set legs [flags stp]"),
     Message(MessageType.MMP_SET, "ref set window_ms fills lots"),
     Message(MessageType.MMP_RESET, "ref set"),

@@ -130,6 +130,11 @@ class Sequencer:
         return self._log.last_seq
 
     @property
+    def next_seq(self) -> int:
+        """Sequence number that the first command of the next `submit` will have."""
+        return self._log.last_seq + self.backlog + 1
+
+    @property
     def durable_seq(self) -> int:
         """Newest sequence number that is durable: nothing later has been told to anyone."""
         return self._log.durable_seq

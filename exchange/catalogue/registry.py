@@ -11,7 +11,7 @@ from exchange.catalogue.products import Product, check_name, check_range
 from exchange.catalogue.symbols import format_symbol, parse_symbol
 from exchange.errors import CatalogueError, SymbolError
 from exchange.reasons import RejectReason
-from exchange.units import HOUR_NS, WINDOW_MAX, WINDOWS_PER_COMMAND_MAX
+from exchange.units import HOUR_NS, PRODUCTS_MAX, WINDOW_MAX, WINDOWS_PER_COMMAND_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,11 @@ class Catalogue:
         """Register a product and return its number.
 
         Raises:
-            CatalogueError: NAME_IN_USE.
+            CatalogueError: OPEN_LIMIT or NAME_IN_USE, in this order.
 
         """
+        if len(self.products) >= PRODUCTS_MAX:
+            raise CatalogueError(RejectReason.OPEN_LIMIT, f"products must be at most {PRODUCTS_MAX}")
         if product.name in self._product_numbers:
             raise CatalogueError(RejectReason.NAME_IN_USE, f"product {product.name!r} exists already")
         self.products.append(product)

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 
 class Run(NamedTuple):
-    """Nodes ``first`` to ``first + count - 1`` go to a buyer; first -1: there were none for these lots."""
+    """Nodes from ``first`` on go to a buyer, as many as ``lots``; first -1: there were none for them."""
 
     buyer: int
     first: int
-    count: int
+    lots: int
 
 
 def assign(before: dict[int, int], holders: list[tuple[int, int]], nodes: int) -> dict[int, int]:
@@ -78,6 +78,6 @@ class Nodes:
                  for product, fabric in sorted(self.providers)]  # fmt: skip
         for product, fabric in sorted(self.latest):
             window, given = self.latest[product, fabric]
-            parts = " ".join(f"{run.buyer}:{run.first}+{run.count}" for run in runs(given))
+            parts = " ".join(f"{run.buyer}:{run.first}+{run.lots}" for run in runs(given))
             lines.append(f"nodes {product} {fabric} {window} {parts}\n")
         return "".join(lines).encode("ascii")

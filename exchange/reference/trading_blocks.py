@@ -213,7 +213,7 @@ class BlockTrading:
         self.try_all(found)
 
     def may_wake(self, block: Block, leg: Instrument, order: Order) -> bool:
-        """Say whether a block passes the exact test of BLK-011; the order rests already, so the best cost is min(a, p)."""
+        """Say whether a block passes the exact test of BLK-011. The order rests: the best cost is min(a, p)."""
         legs = self.legs(block, leg.fabric)
         levels = [one.book.best_level(order.side) for one in legs]
         if not all(one.is_continuous for one in legs):

@@ -146,10 +146,17 @@ class OrderEntry(abc.ABC):
         side: Side | None = None,
         lane: int | None = None,
         tag: int | None = None,
+        product: str | None = None,
+        windows: tuple[int, int] | None = None,
     ) -> "asyncio.Future[Ack]":
-        """Send a cancel of all orders of the account that pass every filter given."""
+        """Send a cancel of all orders and blocks of the account that pass every filter given.
+
+        ``windows`` is from the first window's number up to, not with, the second; a block passes if a leg of it does.
+        """
         inst = None if symbol is None else self.instruments.find(symbol).inst
-        return self._command(MessageType.MASS_CANCEL, inst, None if side is None else int(side), lane, tag)
+        number = None if product is None else self.instruments.product(product).number
+        filters = (inst, None if side is None else int(side), lane, tag, number, *(windows or (None, None)))
+        return self._command(MessageType.MASS_CANCEL, *filters)
 
     def quote_nowait(
         self, legs: Sequence[QuoteLeg], *, quote_set: int = 0, post_only: bool = False

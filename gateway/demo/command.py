@@ -20,6 +20,10 @@ MISMATCH = 1
 @click.command()
 @click.option("--seconds", type=click.FloatRange(1, 86_400), default=30.0, show_default=True, help="How long to trade.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of everything that is drawn.")
+@click.option(
+    "--speed", type=click.IntRange(1, 3_600), default=240, show_default=True,
+    help="How fast the market's clock runs: 240 is an hour of it in 15 seconds, 1 real time.",
+)  # fmt: skip
 @click.option("--plain", is_flag=True, help="Lines instead of a live screen; the default where there is no terminal.")
 @click.option("--journal", type=click.Path(path_type=Path), help="Keep the journal in this new directory.")
 @click.option(
@@ -31,17 +35,21 @@ MISMATCH = 1
     help="Replay a LOBSTER message file (csv or csv.gz) into one more instrument.",
 )  # fmt: skip
 def demo(
-    seconds: float, seed: int, plain: bool, journal: Path | None, trace: Path | None, lobster: Path | None
+    seconds: float, seed: int, speed: int, plain: bool, journal: Path | None, trace: Path | None, lobster: Path | None
 ) -> None:
     """Run a whole venue for half a minute and prove that its journal replays.
 
-    Providers list inventory, makers quote 24 hours of four products, buyers' demand follows a GPU cluster's jobs; all
-    of them are real sessions on loopback. Nothing outside this machine is touched.
+    Providers sell the certified capacity of a week of hours in five fabrics, makers quote the coming day, buyers'
+    demand follows a GPU cluster's jobs, and labs buy days, weekends and weeks as blocks. All of them are real sessions
+    on loopback; nothing outside this machine is touched. The market's clock runs fast, so that closing calls, gates,
+    node assignments and settlements can be seen; faster than real time it begins at 28 minutes past the present hour,
+    and the first gate closes 17 minutes of market time later.
 
     \b
     Examples:
       hourglass demo
       hourglass demo --seconds 10 --seed 7 --plain
+      hourglass demo --seconds 60 --speed 1200
       hourglass demo --journal ./demo-journal && hourglass replay ./demo-journal --verify
     """  # noqa: D301
     try:
@@ -51,7 +59,7 @@ def demo(
             next(read_tape(lobster), None)
     except (TraceError, TapeError) as error:
         raise click.UsageError(str(error)) from error
-    options = Options(seconds, seed, plain or not sys.stdout.isatty(), trace, lobster, journal is not None)
+    options = Options(seconds, seed, speed, plain or not sys.stdout.isatty(), trace, lobster, journal is not None)
     with contextlib.ExitStack() as stack:
         directory = journal or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hourglass-demo-")))
         try:

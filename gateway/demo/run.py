@@ -16,17 +16,22 @@ from rich.table import Table
 from exchange.engine import Engine
 from exchange.replay import replay
 from gateway.client import ConnectionClosed, HourglassError
-from gateway.demo import traders
+from gateway.demo.attendance import trader
+from gateway.demo.blocks import PLANS, buy_blocks
+from gateway.demo.buyers import buy_hours
 from gateway.demo.demand import Job, drawn_jobs, traced_jobs
 from gateway.demo.figures import Figures
+from gateway.demo.makers import HABITS, make_market
+from gateway.demo.products import PROVIDERS
+from gateway.demo.providers import provide
+from gateway.demo.spectator import observe
 from gateway.demo.tape import read_tape
-from gateway.demo.venue import PRODUCTS, STOCK, Venue, open_venue
-from gateway.demo.view import View
+from gateway.demo.tape_flow import replay_tape
+from gateway.demo.venue import Venue, open_venue
+from gateway.demo.view import View, shown_symbols
 from gateway.journal.reader import Reader
 
-PROVIDERS = ("provider-ash", "provider-birch", "provider-cedar")
-MAKERS = ("maker-delta", "maker-echo")
-BUYERS = ("lab-fern", "lab-grove", "lab-heath", "lab-iris")
+BUYERS = tuple(PLANS)
 TAPE = ("tape-rests", "tape-takes")
 SPECTATOR = "spectator"
 REFRESH_S = 0.25
@@ -38,6 +43,7 @@ class Options:
 
     seconds: float
     seed: int
+    speed: int
     plain: bool
     trace: Path | None
     lobster: Path | None
@@ -57,24 +63,26 @@ def jobs_for(options: Options, buyer: int) -> Iterator[Job]:
     return (job for number, job in enumerate(source) if number % len(BUYERS) == buyer)
 
 
-def shown_symbols(venue: Venue, with_stock: bool) -> list[str]:
-    """Return the instruments on the screen: three hours of each product."""
-    symbols = [venue.symbol(product, hour) for product in PRODUCTS for hour in (2, 9, 16)]
-    return [*symbols, venue.symbol(STOCK, 0)] if with_stock else symbols
-
-
 def tasks_of(venue: Venue, options: Options, figures: Figures) -> list[Coroutine[Any, Any, None]]:
     """Everybody who trades."""
     seed = options.seed
-    tasks = [traders.provide(venue, name, figures, seed + index) for index, name in enumerate(PROVIDERS)]
-    tasks += [traders.make_market(venue, name, figures, seed + 10 + index) for index, name in enumerate(MAKERS)]
+    tasks = [provide(venue, name, figures, seed + index) for index, name in enumerate(PROVIDERS)]
+    tasks += [make_market(venue, habit, figures, seed + 10 + index) for index, habit in enumerate(HABITS)]
     tasks += [
-        traders.buy(venue, name, jobs_for(options, index), figures, seed + 20 + index)
+        buy(venue, name, jobs_for(options, index), figures, seed + 20 + 10 * index)
         for index, name in enumerate(BUYERS)
     ]
     if options.lobster:
-        tasks.append(traders.replay_tape(venue, *TAPE, read_tape(options.lobster), figures))
+        tasks.append(replay_tape(venue, *TAPE, read_tape(options.lobster), figures))
     return tasks
+
+
+async def buy(venue: Venue, account: str, jobs: Iterator[Job], figures: Figures, seed: int) -> None:
+    """Be a lab: buy the hours of jobs and, beside it, blocks by some plans."""
+    async with trader(venue, account, figures) as session, asyncio.TaskGroup() as group:
+        group.create_task(buy_hours(venue, session, jobs, figures, seed))
+        for number, plan in enumerate(PLANS[account], 1):
+            group.create_task(buy_blocks(venue, session, account, plan, figures, seed + number))
 
 
 async def show(view: View, options: Options, console: Console, over: asyncio.Event) -> None:
@@ -89,14 +97,19 @@ async def show(view: View, options: Options, console: Console, over: asyncio.Eve
             if live:
                 live.update(view.screen(), refresh=True)
             else:
-                console.print(view.line(), highlight=False, soft_wrap=True)
+                say(console, view.lines())
+
+
+def say(console: Console, lines: Iterable[str]) -> None:
+    """Print lines as they are."""
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 async def trade(venue: Venue, options: Options, figures: Figures, console: Console, over: asyncio.Event) -> None:
     """Run the traders and the view; raise what went wrong with either."""
-    shown = shown_symbols(venue, options.lobster is not None)
-    view = View(venue, figures, shown, options.seconds)
-    watching = asyncio.create_task(traders.observe(venue, SPECTATOR, shown, figures))
+    view = View(venue, figures, options.seconds)
+    watching = asyncio.create_task(observe(venue, SPECTATOR, lambda: shown_symbols(venue), figures))
     running = [asyncio.create_task(task) for task in tasks_of(venue, options, figures)]
     for task in running:
         task.add_done_callback(lambda ended: over.set() if not ended.cancelled() and ended.exception() else None)
@@ -108,6 +121,19 @@ async def trade(venue: Venue, options: Options, figures: Figures, console: Conso
             raise ended
     if venue.failures:
         raise venue.failures[0]
+
+
+def by_hours(figures: Figures) -> str:
+    """Write how many matches blocks had, by the hours they are over."""
+    return ", ".join(f"{hours}h: {count}" for hours, count in sorted(figures.block_fills.items())) or "none"
+
+
+def widest(figures: Figures) -> str:
+    """Write the block fill over the most windows."""
+    fill = figures.widest
+    if fill is None:
+        return "none"
+    return f"{fill.hours} windows with one match id, {fill.match_id}: {fill.lots} lots of {fill.account}"
 
 
 def summary(figures: Figures, venue: Venue, commands: int) -> Table:
@@ -124,6 +150,14 @@ def summary(figures: Figures, venue: Venue, commands: int) -> Table:
         ("refused", f"{figures.refused:,} {figures.refusals or ''}"),
         ("trades", f"{figures.trades:,}, {figures.lots_traded:,} lots"),
         ("jobs", f"{figures.jobs:,} wanting {figures.hours_wanted:,} window-hours"),
+        ("blocks", f"{figures.blocks_placed:,} placed, fills {by_hours(figures)}"),
+        ("widest block fill", widest(figures)),
+        ("gates closed", f"{figures.windows_gated:,} windows, {figures.nodes_assigned:,} nodes assigned"),
+        ("traded in calls", f"{figures.lots_in_calls:,} lots"),
+        ("orders ended by gates", f"{figures.ended_by_gates:,}"),
+        ("bought in at gates", f"{figures.lots_bought_in:,} lots, {figures.lots_uncovered:,} were not to be had"),
+        ("perished", f"{figures.lots_perished:,} lots of {figures.windows_settled:,} settled windows"),
+        ("makers' protection fired", f"{figures.protections:,} times"),
         ("answer to an order", f"p50 {figures.latency_ms(0.5):.2f} ms, p99 {figures.latency_ms(0.99):.2f} ms"),
         ("messages of the tape", f"{figures.tape_messages:,}"),
         ("sum of all accounts, micro-dollars", str(total)),
@@ -137,9 +171,9 @@ def summary(figures: Figures, venue: Venue, commands: int) -> Table:
 async def run(options: Options, directory: Path, over: asyncio.Event) -> bool:
     """Run the demonstration; return whether the journal replayed to the state that was live."""
     console = Console()
-    products = [*PRODUCTS, STOCK] if options.lobster else list(PRODUCTS)
-    accounts = [*PROVIDERS, *MAKERS, *BUYERS, *TAPE, SPECTATOR]
-    venue = await open_venue(directory, accounts, products)
+    accounts = [*PROVIDERS, *(habit.account for habit in HABITS), *BUYERS, *TAPE, SPECTATOR]
+    with_stock = options.lobster is not None
+    venue = await open_venue(directory, accounts, with_stock=with_stock, seed=options.seed, speed=options.speed)
     opened = f"The exchange is open on {venue.url}; its journal is in {directory} ({options.fate})."
     console.print(opened, highlight=False, soft_wrap=True)
     figures = Figures()

@@ -1,44 +1,27 @@
 """The demonstration's venue: products, accounts, keys, and an embedded exchange with a journal."""
 
-import time
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from exchange import commands
-from exchange.catalogue.symbols import format_symbol
+from exchange.catalogue import Product
 from exchange.engine import Engine
-from exchange.units import HOUR_NS
+from exchange.units import HOUR_NS, NS_PER_SECOND
 from gateway.auth import ApiKey, KeyStore, generate_key
 from gateway.config import GatewayConfig
+from gateway.demo.clock import MarketClock
+from gateway.demo.products import PRODUCTS, STOCK, TERMS, DemoProduct
 from gateway.journal.writer import Journal
 from gateway.publisher import Publisher
-from gateway.sequencer import Sequencer
+from gateway.rolling import Ranges, Roller
+from gateway.sequencer import HASH_INTERVAL_NS, Sequencer
 from gateway.server import Server
 
-WINDOWS = 24
-FIRST_WINDOW_HOURS = 2  # From now on: far enough that no gate closes while the demonstration runs.
+TAPE_HOURS_AHEAD = 8_000  # The tape's only window lies far off: its gate must not close.
 DEPOSIT_MICROS = 10**13
 RATE_BPS = 2_500  # Long and short requirement, of the product's price.
-
-
-@dataclass(frozen=True, slots=True)
-class DemoProduct:
-    """A product as the demonstration trades it; `ticks` is where its price starts."""
-
-    name: str
-    lot_scu: int
-    tick_micros: int
-    fabrics: tuple[str, ...]
-    ticks: int
-
-
-PRODUCTS = (
-    DemoProduct("H100-SXM.IB400.cuda12.T1", 8, 1_000, ("use1-f01", "use1-f02"), 2_450),
-    DemoProduct("A100-80.IB400.cuda12.T1", 8, 1_000, ("use1-f03",), 1_350),
-    DemoProduct("L40S.NONE.cuda12.T1", 1, 500, ("euw1-f01",), 1_720),
-    DemoProduct("RTX5090.NONE.cuda12.T0", 1, 500, ("usw2-f01",), 840),
-)
-STOCK = DemoProduct("STOCK.NONE.replay.T0", 1, 10_000, ("tape",), 58_500)
+MAKER_FEE_PPM, TAKER_FEE_PPM = 50, 200
 
 
 @dataclass(slots=True)
@@ -50,7 +33,10 @@ class Venue:
     sequencer: Sequencer
     publisher: Publisher
     server: Server
-    first_window: int
+    clock: MarketClock
+    rolling: "asyncio.Task[None]"
+    tape_window: int
+    with_stock: bool
     keys: dict[str, ApiKey] = field(default_factory=dict)
     failures: list[BaseException] = field(default_factory=list)
 
@@ -59,54 +45,105 @@ class Venue:
         """Where sessions connect."""
         return f"ws://127.0.0.1:{self.server.port}/ws/v1"
 
-    def symbol(self, product: DemoProduct, hour: int, fabric: int = 0) -> str:
-        """Return the symbol of the hour-th listed window of a product."""
-        return format_symbol(product.name, product.fabrics[fabric], self.first_window + hour)
+    @property
+    def hour(self) -> int:
+        """The window that is being delivered now."""
+        return self.clock() // HOUR_NS
+
+    @property
+    def next_window(self) -> int:
+        """The first window whose gate is still to close."""
+        return (self.clock() + TERMS["gate_lead_s"] * NS_PER_SECOND) // HOUR_NS + 1
 
     async def stop(self) -> str:
         """Stop cleanly, everything durable; return the state hash."""
+        self.rolling.cancel()
         await self.server.stop()
         await self.sequencer.stop()
         self.journal.close()
         return self.engine.state_hash()
 
 
-def setup_records(accounts: list[str], products: list[DemoProduct], first_window: int) -> bytes:
-    """Return the administrative commands that list the products and fund the accounts."""
-    records = []
-    for product in products:
-        records.append(
-            commands.add_product(
-                product.name, product.lot_scu, product.tick_micros, list(product.fabrics),
-                maker_fee_ppm=50, taker_fee_ppm=200,
-            )
-        )  # fmt: skip
-        records.append(commands.list_window(product.name, first_window, count=WINDOWS))
-        rate = product.ticks * product.tick_micros * product.lot_scu * RATE_BPS // 10_000
-        records.append(
-            commands.set_rates(product.name, first_window, count=WINDOWS, long_micros=rate, short_micros=rate)
-        )
-        records.append(commands.set_mark(product.name, first_window, count=WINDOWS, px=product.ticks))
-    for number, account in enumerate(accounts, 1):
-        records.append(commands.add_account(account, margined=True))
-        records.append(commands.deposit(number, DEPOSIT_MICROS))
+def rate_micros(product: DemoProduct) -> int:
+    """Return the requirement of one lot held."""
+    return product.ticks * product.tick_micros * product.lot_scu * RATE_BPS // 10_000
+
+
+def terms_of_windows(product: DemoProduct, start: int, count: int) -> bytes:
+    """Return the commands that give new windows their rates, marks and certified capacity."""
+    rate = rate_micros(product)
+    records = [commands.set_rates(product.name, start, count=count, long_micros=rate, short_micros=rate)]
+    records += [
+        commands.set_mark(product.name, window, px=product.fair(window)) for window in range(start, start + count)
+    ]
+    records += [
+        commands.certify(provider, product.name, fabric, start, product.nodes, count=count)
+        for fabric, provider in zip(product.fabrics, product.providers, strict=True)
+    ]
     return b"".join(records)
 
 
-async def open_venue(directory: Path, accounts: list[str], products: list[DemoProduct]) -> Venue:
+def follow_listing(product: Product, ranges: Ranges) -> bytes:
+    """Return what follows the rolling listing of windows of a product."""
+    traded = next(one for one in PRODUCTS if one.name == product.name)
+    return b"".join(terms_of_windows(traded, start, count) for start, count in ranges)
+
+
+def setup_records(accounts: list[str], with_stock: bool, seed: int, tape_window: int) -> bytes:
+    """Return the administrative commands that make the products and fund the accounts."""
+    fees = {"maker_fee_ppm": MAKER_FEE_PPM, "taker_fee_ppm": TAKER_FEE_PPM}
+    records = [commands.set_seed(seed)]
+    for number, account in enumerate(accounts, 1):
+        records += [commands.add_account(account, margined=True), commands.deposit(number, DEPOSIT_MICROS)]
+    for product in PRODUCTS:
+        fabrics, zone = list(product.fabrics), product.fabrics[0].partition("-")[0]
+        records.append(
+            commands.add_product(
+                product.name, product.lot_scu, product.tick_micros, fabrics, zone=zone, **fees, **TERMS
+            )
+        )  # fmt: skip
+    if with_stock:
+        rate = rate_micros(STOCK)
+        records += [
+            commands.add_product(STOCK.name, STOCK.lot_scu, STOCK.tick_micros, list(STOCK.fabrics), **fees),
+            commands.list_window(STOCK.name, tape_window),
+            commands.set_rates(STOCK.name, tape_window, long_micros=rate, short_micros=rate),
+            commands.set_mark(STOCK.name, tape_window, px=STOCK.ticks),
+        ]
+    return b"".join(records)
+
+
+def note_failure(task: "asyncio.Task[None]", failures: list[BaseException]) -> None:
+    """Keep what has ended a task that should not end."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        failures.append(error)
+
+
+async def open_venue(directory: Path, accounts: list[str], *, with_stock: bool, seed: int, speed: int) -> Venue:
     """Start an exchange with an empty journal in ``directory``, listed and funded, listening on loopback."""
-    first_window = time.time_ns() // HOUR_NS + FIRST_WINDOW_HOURS
     engine = Engine()
     journal = Journal(str(directory))
     for _ in journal.recover():
         raise FileExistsError(f"{directory} must be empty, but it has a journal")
     publisher = Publisher(engine.catalogue)
     failures: list[BaseException] = []
-    sequencer = Sequencer(engine, journal, publisher, time.time_ns, on_failure=failures.append)
+    clock = MarketClock(speed)
+    sequencer = Sequencer(
+        engine, journal, publisher, clock, hash_interval_ns=HASH_INTERVAL_NS * speed, on_failure=failures.append
+    )
     keys = {account: generate_key(account) for account in accounts}
     server = Server(engine, sequencer, publisher, KeyStore(keys.values()), GatewayConfig(orders_per_s=0))
+    tape_window = clock() // HOUR_NS + TAPE_HOURS_AHEAD
     sequencer.start()
-    sequencer.submit(setup_records(accounts, products, first_window))
+    sequencer.submit(setup_records(accounts, with_stock, seed, tape_window))
+    await sequencer.settle()
+    roller = Roller(engine.catalogue, sequencer.submit, clock, then=follow_listing)
+    roller.roll()
     await sequencer.settle()
     await server.start("127.0.0.1", 0)
-    return Venue(engine, journal, sequencer, publisher, server, first_window, keys, failures)
+    rolling = asyncio.create_task(roller.run())
+    rolling.add_done_callback(lambda ended: note_failure(ended, failures))
+    return Venue(
+        engine, journal, sequencer, publisher, server, clock, rolling, tape_window, with_stock, keys, failures
+    )

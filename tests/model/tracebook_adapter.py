@@ -52,7 +52,7 @@ STPS = {
     SelfTradePolicy.CANCEL_INCOMING: Stp.CANCEL_INCOMING,
 }
 # Words of the dump: of its beginning, and of one account, instrument, position and order.
-HEADER, ACCOUNT, INSTRUMENT, POSITION, ORDER = 7, 5, 4, 6, 11
+HEADER, ACCOUNT, INSTRUMENT, POSITION, ORDER = 7, 5, 8, 8, 11
 
 
 class Refused(Exception):

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -235,11 +236,22 @@ def test_setup_is_tried_before_anything_is_journalled(tmp_path):
     assert (engine.seq, engine.catalogue.account_number("ann")) == (3, 1)
 
 
+def test_example_of_a_venue_is_accepted_line_by_line():
+    engine = Engine(ReferenceCore())
+    now_ns = time.time_ns()
+    engine.apply_count(read_setup(ROOT / "docs" / "examples" / "venue.jsonl", Engine(ReferenceCore()), now_ns), now_ns)
+    catalogue = engine.catalogue
+    assert {product.rolling_hours for product in catalogue.products} == {168}
+    far, rolled = (len(catalogue.windows(number)) for number in (1, 2))
+    assert (far - rolled, rolled in (166, 167)) == (24, True), "the next window's gate may have closed"
+    assert engine.nodes.providers == {(1, 0): 4, (1, 1): 5}
+
+
 class Served:
     """A venue in a process of its own."""
 
-    def __init__(self, directory, *options):
-        (directory / "setup.jsonl").write_text(SETUP)
+    def __init__(self, directory, *options, setup=SETUP):
+        (directory / "setup.jsonl").write_text(setup)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gateway.cli", "serve", "--journal", str(directory / "journal"),
              "--setup", str(directory / "setup.jsonl"), "--port", "0", *options],
@@ -270,7 +282,19 @@ def test_serve_sets_up_once_stops_cleanly_and_replays(tmp_path):
     assert report["hashes_verified"] == 2
     assert again_output.split()[-1] == report["state_hash"] != output.split()[-1]
     kinds = [json.loads(line)["t"] for line in run("journal", tmp_path / "journal", "--json").output.splitlines()]
-    assert kinds.count("add_account") == 1
+    assert kinds.count("add_account") == kinds.count("set_seed") == 1
+
+
+def test_serve_lists_the_windows_that_come_into_sight_once(tmp_path):
+    pytest.importorskip("ext.core", reason="ext.core is not built", exc_type=ImportError)
+    setup = SETUP.replace('"fabrics":["f1"]', '"fabrics":["f1"],"rolling_hours":100')
+    for _ in range(2):
+        venue = Served(tmp_path, setup=setup)
+        assert venue.stop()[0] == 0
+    lines = [json.loads(line) for line in run("journal", tmp_path / "journal", "--json").output.splitlines()]
+    rolled = {line["at_ns"] // 3_600_000_000_000 for line in lines if line["t"] == "roll_windows"}
+    assert 1 <= len(rolled) == [line["t"] for line in lines].count("roll_windows")
+    assert lines[0]["t"] == "set_seed" or lines[1]["t"] == "set_seed"
 
 
 def test_second_venue_on_a_journal_exits_75(tmp_path):

@@ -71,6 +71,21 @@ def test_mass_cancel_filters(inst, side, lane, tail):
     assert taken(21, 5, inst, side, lane, *tail) == expected
 
 
+@pytest.mark.parametrize("product", [None, 1])
+@pytest.mark.parametrize("windows", [None, (0, 9), (500_000, 500_024)])
+def test_mass_cancel_by_product_and_windows(product, windows):
+    expected = commands.mass_cancel(ACCOUNT, 5, product=product, windows=windows, lane=LANE)
+    assert taken(21, 5, None, None, None, None, product, *(windows or (None, None))) == expected
+    if windows is None:
+        assert taken(21, 5, None, None, None, None, product) == expected
+
+
+@pytest.mark.parametrize("windows", [(1, None), (None, 1), (1,), (-1, 5), (0, 1 << 32)])
+def test_mass_cancel_needs_both_ends_of_a_range(windows):
+    message = msgpack.packb([21, 5, None, None, None, None, None, *windows])
+    assert decode_message(message, ACCOUNT, LANE)[0] == R.MALFORMED
+
+
 def test_quote_becomes_one_record_a_leg():
     legs = [[inst, 100, 1, 110, 2] for inst in range(1, 65)]
     expected = [commands.Leg(inst, 100, 1, 110, 2, quote_set=9) for inst in range(1, 65)]
@@ -187,7 +202,7 @@ NO_INTEGERS = (None, "1", b"1", 1.0, True, [], 1 << 53, -(1 << 53), (1 << 64) - 
         [21, 1, None, None],
         [21, 1, None, 2, None],
         [21, 1, None, None, 256],
-        [21, 1, None, None, None, None, None],
+        [21, 1, None, None, None, None, None, None, None, None],
         [22, 1, 0, []],
         [22, 1, 0, [[1, 1, 1, 1, 1]] * 65],
         [22, 1, 256, [[1, 1, 1, 1, 1]]],

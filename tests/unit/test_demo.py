@@ -14,9 +14,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from exchange.units import HOUR_NS, NS_PER_SECOND, window_id, window_text
 from gateway.cli import main
+from gateway.demo import clock
+from gateway.demo.blocks import PLANS, first_window, rest_of
 from gateway.demo.demand import HOURS_MAX, TRACE_FILE, TraceError, drawn_jobs, hours_of, open_trace, traced_jobs
+from gateway.demo.figures import NodeRun, owners
 from gateway.demo.tape import Message, TapeError, read_tape
+from gateway.demo.view import pick
 
 ROOT = Path(__file__).parent.parent.parent
 TRACE = ROOT.parent / "shared" / "data" / "alibaba-gpu-v2023"
@@ -25,9 +30,9 @@ COLUMNS = ("name", "creation_time", "deletion_time", "num_gpu")
 HASH = re.compile(r"[0-9a-f]{64}")
 
 
-def demonstrate(*arguments):
+def demonstrate(*arguments, seconds=3):
     return subprocess.run(
-        [sys.executable, "-m", "gateway.cli", "demo", "--plain", "--seconds", "3", *map(str, arguments)],
+        [sys.executable, "-m", "gateway.cli", "demo", "--plain", "--seconds", str(seconds), *map(str, arguments)],
         cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "150"}, capture_output=True, text=True,
         timeout=60,
     )  # fmt: skip
@@ -43,10 +48,10 @@ def test_demo_proves_that_its_journal_replays(tmp_path):
     assert "The hashes are equal" in result.stdout
     live, replayed = HASH.findall(result.stdout)
     assert live == replayed
-    rows = {key.strip(): value.strip() for key, value in re.findall(r"│ (.+?) +│ (.+?) +│", result.stdout)}
+    rows = rows_of(result.stdout)
     assert rows["sum of all accounts, micro-dollars"] == "0"
     assert int(rows["orders sent (a quote leg is two)"].replace(",", "")) > 500
-    assert int(rows["trades"].split(",")[0]) > 5
+    assert int(rows["trades"].split(", ")[0].replace(",", "")) > 5
     if tapes:
         assert int(rows["messages of the tape"].replace(",", "")) > 50
     again = CliRunner().invoke(main, ["replay", str(journal), "--verify", "--json"])
@@ -56,6 +61,71 @@ def test_demo_proves_that_its_journal_replays(tmp_path):
     refused = demonstrate("--journal", journal)
     assert refused.returncode == 2
     assert "must be empty, but it has a journal" in refused.stderr
+
+
+def rows_of(output):
+    """The table at the end."""
+    return {key.strip(): value.strip() for key, value in re.findall(r"│ (.+?) +│ (.+?) +│", output)}
+
+
+@pytest.mark.usefixtures("compiled_core")
+def test_demo_shows_a_day_bought_as_one_and_gates_that_close():
+    result = demonstrate("--seed", 3, seconds=8)
+    assert (result.returncode, result.stderr) == (0, "")
+    days = re.findall(r"block  lab-fern 24h x 8 lots from \S+ in use1-f0[12]: average \$2\.\d+/SCU-hour, match \d+\n",
+                      result.stdout)  # fmt: skip
+    assert days, result.stdout
+    assert re.search(r"  gate closed  \S+@\S+: nodes to lab-", result.stdout)
+    rows = rows_of(result.stdout)
+    assert int(rows["widest block fill"].split(" windows with one match id, ")[0]) >= 24
+    assert re.search(r"\b24h: [1-9]", rows["blocks"])
+    assert int(rows["gates closed"].split()[0]) >= 5
+    assert int(rows["orders ended by gates"].replace(",", "")) > 0
+    assert rows["sum of all accounts, micro-dollars"] == "0"
+    live, replayed = HASH.findall(result.stdout)
+    assert live == replayed
+
+
+def test_market_clock_runs_as_fast_as_it_is_told(monkeypatch):
+    at = {"time_ns": 5 * HOUR_NS + 7, "monotonic_ns": 1_000}
+    for name in at:
+        monkeypatch.setattr(clock.time, name, lambda name=name: at[name])
+    fast, real = clock.MarketClock(240), clock.MarketClock(1)
+    assert (fast(), real()) == (5 * HOUR_NS + clock.START_S * NS_PER_SECOND, 5 * HOUR_NS + 7)
+    at["monotonic_ns"] += 15 * NS_PER_SECOND
+    assert (fast(), real()) == (6 * HOUR_NS + clock.START_S * NS_PER_SECOND, 5 * HOUR_NS + 7 + 15 * NS_PER_SECOND)
+
+
+@pytest.mark.parametrize(
+    ("start", "hours", "earliest", "rest"),
+    [
+        ("2026-11-27T14", 168, "2026-11-27T15", ("2026-11-28T00", 48)),
+        ("2026-11-27T14", 24, "2026-11-27T15", ("2026-11-28T02", 12)),
+        ("2026-11-27T14", 24, "2026-11-28T13", ("2026-11-28T13", 1)),
+        ("2026-11-28T05", 168, "2026-11-27T15", ("2026-12-01T17", 84)),
+    ],
+)
+def test_the_rest_of_a_block_is_its_weekend_or_its_second_half(start, hours, earliest, rest):
+    found, length = rest_of(window_id(start), hours, window_id(earliest))
+    assert (window_text(found), length) == rest
+
+
+def test_weekend_block_begins_on_saturday_if_that_is_listed():
+    day, weekend = PLANS["lab-fern"][0], PLANS["lab-grove"][1]
+    friday, sunday = window_id("2026-11-27T14"), window_id("2026-11-29T01")
+    assert window_text(first_window(friday, weekend, 0)) == "2026-11-28T00"
+    assert first_window(sunday, weekend, 0) == sunday
+    assert first_window(friday, day, 5) == friday + 5
+
+
+def test_owners_of_nodes_are_told_by_node():
+    assert owners([]) == "nobody has bought it"
+    runs = [NodeRun(-1, 2, "b"), NodeRun(4, 1, "b"), NodeRun(0, 3, "b"), NodeRun(3, 1, "a")]
+    assert owners(runs) == "nodes to b 0-2 4 (2 without a node), a 3"
+
+
+def test_blocks_are_told_before_other_news_and_in_order():
+    assert pick(["gate 1", "block 2", "gate 3", "block 4"], 3) == ["gate 1", "block 2", "block 4"]
 
 
 def test_same_seed_draws_the_same_jobs():
@@ -162,7 +232,8 @@ def test_tape_that_is_not_packed_is_told(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    ("option", "content"), [("--trace", None), ("--lobster", b"nonsense\n"), ("--seconds", b"0"), ("--seed", b"x")]
+    ("option", "content"),
+    [("--trace", None), ("--lobster", b"nonsense\n"), ("--seconds", b"0"), ("--seed", b"x"), ("--speed", b"0")],
 )
 def test_options_that_cannot_work_are_usage_errors(tmp_path, option, content):
     if option == "--lobster":

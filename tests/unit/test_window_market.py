@@ -214,6 +214,14 @@ def test_mass_cancel_ends_blocks_blk_015(three_hours):
     assert {done[4] for done in ended} == {DoneReason.USER}
 
 
+def test_mass_cancel_by_windows_ends_blocks_with_a_leg_there_blk_015(three_hours):
+    bob = live(three_hours, "bob")
+    first, second = (ack[3] for ack in bob.send(block(1, 0, 400, 8, hours=2), block(2, 0, 600, 8)))
+    ack, done = bob.send([21, 3, None, None, None, None, 1, WINDOW + 2, WINDOW + 3])
+    assert (ack[0], done[2]) == (33, second)
+    assert bob.send([17, 4, first])[0][0] == 33
+
+
 def test_lost_session_takes_flagged_blocks_with_it_blk_015(three_hours):
     bob, watcher = live(three_hours, "bob", cod=2), live(three_hours, "bob", lane=5)
     kept, flagged = (ack[3] for ack in bob.send(block(1, 0, 600, 8), block(2, 0, 590, 8, flags=4)))
@@ -267,9 +275,10 @@ def test_life_of_a_window_is_told_to_its_subscribers_mkt_001(calls):
         told += phases(messages)
         following += [message[NEXT] * 1000 for message in messages[-1:]]
     assert told == [
-        Phase.CONTINUOUS, Phase.PRECLOSE, Phase.GATED, Phase.BALANCING, Phase.DELIVERING, Phase.EXPIRED,
+        Phase.CONTINUOUS, Phase.PRECLOSE, Phase.GATED, Phase.BALANCING, Phase.DELIVERING, Phase.DELIVERING,
+        Phase.EXPIRED,
     ]  # fmt: skip
-    assert following == [*moments[1:5], 0]  # The end of balancing is a moment, but no phase.
+    assert following == [*moments[1:], 0]
 
 
 def test_call_is_told_and_uncrossed_auc_005(calls):
