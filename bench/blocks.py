@@ -232,7 +232,7 @@ def blocks_decide(small: bool) -> Row:
     return row(figure, detail, digest, **extra, ratio=round(figure / baseline, 2))
 
 
-def mixed_engine(blocks: int) -> tuple[Engine, int]:
+def mixed_engine(blocks: int, thwarted: bool = False) -> tuple[Engine, int]:
     """The market with depth, the flow's own book emptied by leaving it out, and blocks over everything."""
     engine = market(HOURS, FABRICS, orders_max=1 << 20)
     depth = depth_records(HOURS * FABRICS, 2)
@@ -241,6 +241,8 @@ def mixed_engine(blocks: int) -> tuple[Engine, int]:
     ref = HOURS * FABRICS * 4 + 1
     if blocks:
         apply_all(engine.core, batches(block_records(blocks, ref), BATCH))
+    if thwarted:
+        apply_all(engine.core, batches(thwarted_records(ref + blocks), BATCH))
     return engine, ref + blocks
 
 
@@ -262,19 +264,25 @@ def blocks_mixed(small: bool) -> Row:
     for part in parts:
         part["instrument"] = MIXED_INSTRUMENT
     before, records = batches(parts[0], 4096), batches(parts[1], BATCH)
-    samples: dict[int, list[float]] = {blocks: [], 0: []}
+    # With blocks, without, and with blocks where no bound helps.
+    cases = {"with": (blocks, False), "without": (0, False), "scanning": (blocks - 2 * FABRICS, True)}
+    samples: dict[str, list[float]] = {case: [] for case in cases}
     digest = ""
     for _ in range(rounds(small)):
-        for count in samples:
-            engine, _ = mixed_engine(count)
+        for case, (count, thwarted) in cases.items():
+            engine, _ = mixed_engine(count, thwarted)
             apply_all(engine.core, before)
             seconds, _ = apply_all(engine.core, records)
-            samples[count].append(seconds / detail["operations"] * 1e9)
+            samples[case].append(seconds / detail["operations"] * 1e9)
             digest = digest or engine.state_hash()
-    kept = middle([b / a for a, b in zip(samples[blocks], samples[0], strict=True)])
-    found = conditions(seed=SEED, blocks=blocks, windows=HOURS, fabrics=FABRICS, rate_kept=round(kept, 2),
-                       rate_kept_min=0.6, **detail)  # fmt: skip
-    figure, baseline = middle(samples[blocks]), middle(samples[0])
+    kept, scanning = (
+        middle([b / a for a, b in zip(samples[case], samples["without"], strict=True)]) for case in ("with", "scanning")
+    )
+    found = conditions(
+        seed=SEED, blocks=blocks, windows=HOURS, fabrics=FABRICS, rate_kept=round(kept, 2),
+        rate_kept_if_no_bound_helps=round(scanning, 2), rate_kept_min=0.6, **detail,
+    )  # fmt: skip
+    figure, baseline = middle(samples["with"]), middle(samples["without"])
     extra = {"baseline": "the same without blocks", "baseline_ns": round(baseline, 1)}
     return row(figure, found, digest, **extra, ratio=round(figure / baseline, 2))
 

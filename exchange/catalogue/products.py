@@ -102,7 +102,7 @@ class Product:
         check_range("random_end_s", self.random_end_s, 0, min(RANDOM_END_MAX_S, self.gate_lead_s))
         check_range("balancing_s", self.balancing_s, 0, SECONDS_PER_HOUR)
         check_range("settle_s", self.settle_s, SECONDS_PER_HOUR, LEAD_MAX_S)
-        check_range("volatility_call_s", self.volatility_call_s, 0, CALL_MAX_S)
+        check_range("volatility_call_s", self.volatility_call_s, 1 if self.band_dynamic_bps else 0, CALL_MAX_S)
         check_range("band_static_bps", self.band_static_bps, 0, BAND_MAX_BPS)
         check_range("band_dynamic_bps", self.band_dynamic_bps, 0, BAND_MAX_BPS)
         check_range("buyin_bps", self.buyin_bps, 0, BAND_MAX_BPS)

@@ -233,6 +233,7 @@ def test_seed_is_part_of_the_state_mkt_003(core):
     ({"settle_s": 3_600}, "ack amount=2"),
     ({"volatility_call_s": 86_401}, "reject MALFORMED"),
     ({"volatility_call_s": 0}, "ack amount=2"),
+    ({"volatility_call_s": 0, "band_dynamic_bps": 1}, "reject MALFORMED"),
     ({"band_static_bps": 50_001}, "reject MALFORMED"),
     ({"band_dynamic_bps": 50_001}, "reject MALFORMED"),
     ({"buyin_bps": 50_001}, "reject MALFORMED"),
