@@ -106,7 +106,8 @@ class InstrumentBoard:
 
     def _product_message(self, number: int) -> bytes:
         product = self.catalogue.product(number)
-        terms = (product.zone, product.tick_micros, product.lot_scu)
+        bands = (product.band_static_bps, product.band_dynamic_bps)
+        terms = (product.zone, product.tick_micros, product.lot_scu, *bands)
         return pack(MessageType.PRODUCT, number, product.name, list(product.fabrics), *terms)
 
     def book(self, market: Market, depth: int) -> dict[str, Any]:

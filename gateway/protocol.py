@@ -171,7 +171,7 @@ MESSAGES: tuple[Message, ...] = (
     Message(MessageType.ASSIGNED, "pseq inst role node qty other ts gseq"),
     Message(MessageType.BOUGHT_IN, "pseq inst qty uncovered ts gseq"),
     Message(MessageType.CAPACITY, "pseq inst qty ts gseq"),
-    Message(MessageType.PRODUCT, "number name fabrics zone tick_micros lot_scu"),
+    Message(MessageType.PRODUCT, "number name fabrics zone tick_micros lot_scu band_static_bps band_dynamic_bps"),
 )
 
 

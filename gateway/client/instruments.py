@@ -48,6 +48,8 @@ class ProductInfo:
     zone: str
     tick_micros: int
     lot_scu: int
+    band_static_bps: int = 0  # 0: it has none.
+    band_dynamic_bps: int = 0
 
     def fabric_index(self, name: str) -> int:
         """Return the place of a fabric in the product's list. Raises LookupError when it is not in it."""
@@ -78,7 +80,7 @@ class Instruments:
 
     def take_product(self, message: list[Any]) -> None:
         """Take in a `product` message."""
-        number, name, fabrics, *terms = message[1:7]
+        number, name, fabrics, *terms = message[1:9]
         self._products[name] = ProductInfo(number, name, tuple(fabrics), *terms)
 
     def product(self, name: str) -> ProductInfo:

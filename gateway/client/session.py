@@ -16,6 +16,7 @@ from typing import Any, get_args, overload
 
 from exchange.records import Side
 from gateway.auth import ApiKey
+from gateway.client.at_market import MarketOrders
 from gateway.client.blocks import BlockEntry, BlockOrder
 from gateway.client.book import Book
 from gateway.client.entry import Batch, BatchSender, Pending, QuoteLeg
@@ -23,6 +24,7 @@ from gateway.client.errors import ConnectionClosed, RequestRefused, reason_of
 from gateway.client.events import (
     Ack,
     Assigned,
+    BestPrices,
     BookDelta,
     BookSnapshot,
     BoughtIn,
@@ -77,7 +79,7 @@ async def connect(
             session.end(ConnectionClosed(CloseCode.NORMAL, "the session was left"))
 
 
-class Session(BlockEntry, BatchSender):
+class Session(BlockEntry, MarketOrders, BatchSender):
     """One logged-in session. Not for use from other threads than its loop's."""
 
     def __init__(self, wire: Wire, welcome: Welcome) -> None:
@@ -205,6 +207,22 @@ class Session(BlockEntry, BatchSender):
         """
         handles = None if symbols is None else [self.instruments.find(symbol).inst for symbol in symbols]
         return await self._request(MessageType.SUBSCRIBE, int(channel), handles)
+
+    async def best_prices(self, symbol: str | int) -> BestPrices:
+        """Ask for the best bid and ask of an instrument; quantity 0 where there is none.
+
+        Raises:
+            RequestRefused: the server does not serve it.
+            ConnectionClosed: the connection ended before the answer.
+
+        """
+        inst = self.instruments.find(symbol).inst
+        with contextlib.closing(self.events(BestPrices)) as heard:
+            await self._request(MessageType.SNAPSHOT, int(Channel.L1), inst)
+            async for prices in heard:
+                if prices.inst == inst:  # Else it is of one to which the session is subscribed.
+                    return prices
+        raise ConnectionClosed(CloseCode.NORMAL, "the session was left")
 
     async def unsubscribe(self, sub_id: int) -> None:
         """End a subscription."""

@@ -107,12 +107,12 @@ def test_trade_says_how_it_came_about(venue, flags, said):
 def test_product_comes_before_its_first_instrument_ses_037(venue):
     bob, cat = live(venue, "bob"), live(venue, "cat")
     bob.send([4, 1, 5, None])
-    assert of_types(cat.send([4, 1, 5, [2, 1]]), 113) == [[113, 1, PRODUCT, FABRICS, "", 1000, 8]]
+    assert of_types(cat.send([4, 1, 5, [2, 1]]), 113) == [[113, 1, PRODUCT, FABRICS, "", 1000, 8, 0, 0]]
     venue.sequencer.submit(commands.add_product(CALLS, 4, 100, ["g1"], zone="use1"))
     assert bob.frames() == []
     venue.sequencer.submit(commands.list_window(CALLS, WINDOW, count=2))
     product, *instruments = bob.frames()
-    assert product == [113, 2, CALLS, ["g1"], "use1", 100, 4]
+    assert product == [113, 2, CALLS, ["g1"], "use1", 100, 4, 0, 0]
     assert [message[:2] for message in instruments] == [[103, 3], [103, 4]]
     venue.sequencer.submit(commands.list_window(CALLS, WINDOW + 2))
     assert [message[:2] for message in bob.frames()] == [[103, 5]]
