@@ -21,7 +21,8 @@ from ext.types cimport Block
 cdef enum:
     SHELF_WORDS = 157           # Bits for BLOCKS_PER_PRODUCT_MAX blocks.
     RING_WINDOWS = 256          # Windows so far apart share a bitmap; the block itself is looked at, too.
-    CHUNK_WINDOWS = 32
+    CHUNK_BITS = 5
+    CHUNK_WINDOWS = 1 << CHUNK_BITS
     SCANS_A_BOUND = 32          # So many scans pay for making a bound exact.
 
 
@@ -39,7 +40,7 @@ cdef struct Bits:
 
 cdef struct Tops:               # Best costs of one side of one fabric, by window from the product's first one.
     int64_t *cost
-    int64_t *inner              # Sum over the chunk's windows up to and with this one.
+    int64_t *inner              # Sum over the windows of the chunk before this one; there is one entry more.
     int64_t *outer              # By chunk: sum over all chunks before.
 
 
@@ -82,8 +83,7 @@ cdef void sync_top(State *self, uint32_t handle) noexcept nogil
 
 cdef inline int64_t cost_before(const Tops *tops, int64_t at) noexcept nogil:
     """Sum of the best costs of all windows before place `at`."""
-    cdef int64_t inside = at & (CHUNK_WINDOWS - 1)
-    return tops.outer[at // CHUNK_WINDOWS] + (tops.inner[at - 1] if inside else 0)
+    return tops.outer[at >> CHUNK_BITS] + tops.inner[at]
 
 
 cdef inline int64_t shortfall(const Shelf *self, const Wish *wish, int fabric, int side) noexcept nogil:

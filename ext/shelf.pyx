@@ -58,24 +58,22 @@ cdef inline int64_t top_cost(State *self, uint32_t handle, int side) noexcept no
 cdef int room_for_tops(Shelf *self, Tops *tops, int64_t windows) noexcept nogil:
     """One piece of memory for the three arrays of one side; 0 when there is none."""
     cdef int64_t chunks = windows // CHUNK_WINDOWS + 2
-    tops.cost = <int64_t *>calloc(2 * windows + chunks, sizeof(int64_t))
+    tops.cost = <int64_t *>calloc(2 * windows + 1 + chunks, sizeof(int64_t))
     tops.inner = tops.cost + windows
-    tops.outer = tops.inner + windows
+    tops.outer = tops.inner + windows + 1
     return tops.cost != NULL
 
 
 cdef void fill_tops(State *self, const Product *product, Tops *tops, int fabric, int side) noexcept nogil:
     cdef int64_t at, inside = 0
-    for at in range(product.windows):
+    for at in range(product.windows + 1):
         if at % CHUNK_WINDOWS == 0:
-            tops.outer[at // CHUNK_WINDOWS] = inside + (tops.outer[at // CHUNK_WINDOWS - 1] if at else 0)
+            tops.outer[at >> CHUNK_BITS] = inside + (tops.outer[(at >> CHUNK_BITS) - 1] if at else 0)
             inside = 0
-        tops.cost[at] = top_cost(self, leg_handle(product, product.first_window + <int32_t>at, fabric), side)
-        inside += tops.cost[at]
         tops.inner[at] = inside
-    if product.windows % CHUNK_WINDOWS == 0:
-        at = product.windows // CHUNK_WINDOWS
-        tops.outer[at] = inside + tops.outer[at - 1]
+        if at < product.windows:
+            tops.cost[at] = top_cost(self, leg_handle(product, product.first_window + <int32_t>at, fabric), side)
+            inside += tops.cost[at]
 
 
 cdef void make_tops(State *self, uint32_t number) noexcept nogil:
@@ -197,10 +195,10 @@ cdef void shelf_scope(State *self, uint32_t index, uint64_t scope) noexcept nogi
 cdef void set_top(Tops *tops, int64_t at, int64_t cost, int64_t windows) noexcept nogil:
     """Change one best cost, and the sums behind it. O(windows of a chunk + chunks)."""
     cdef int64_t moved = cost - tops.cost[at]
-    cdef int64_t chunk = at // CHUNK_WINDOWS, last = windows // CHUNK_WINDOWS + 1
-    cdef int64_t end = (chunk + 1) * CHUNK_WINDOWS, place
+    cdef int64_t chunk = at >> CHUNK_BITS, last = (windows >> CHUNK_BITS) + 1
+    cdef int64_t end = min((chunk + 1) << CHUNK_BITS, windows + 1), place
     tops.cost[at] = cost
-    for place in range(at, end if end < windows else windows):
+    for place in range(at + 1, end):
         tops.inner[place] += moved
     for place in range(chunk + 1, last):
         tops.outer[place] += moved
