@@ -5,7 +5,7 @@ from libc.stdlib cimport realloc
 
 from ext.book cimport handle_of
 from ext.checks cimport position_for
-from ext.fills cimport after_fill, charge, exchange, fill_maker
+from ext.fills cimport after_fill, charge, exchange, fill_maker, tell_trade
 from ext.idmap cimport refs_add, refs_remove
 from ext.ladder cimport Taking, leg_handles, take_legs
 from ext.levels cimport ctz
@@ -15,8 +15,8 @@ from ext.reasons cimport D_STP
 from ext.shelf cimport Shelf, covering_word, shelf_add, shelf_remove, shelf_scope, shelf_wish, span_cost, sync_tops
 from ext.state cimport BROKEN_MEMORY, emit, leg_handle, price_of
 from ext.types cimport (
-    BLOCK_HOURS_MAX, BUY, E_DONE, E_FILL, E_TRADE, NIL, O_GTD, O_REDUCE_ONLY, PRICE_MAX_TICKS, SELL, V_BLOCK, V_SELL,
-    V_TAKER, Account, Event, Instrument, Order, Terms,
+    BLOCK_HOURS_MAX, BUY, E_DONE, E_FILL, NIL, O_GTD, O_REDUCE_ONLY, PRICE_MAX_TICKS, SELL, V_BLOCK, V_SELL, V_TAKER,
+    Account, Event, Instrument, Order, Terms,
 )
 
 
@@ -271,15 +271,6 @@ cdef void fill_block(State *self, uint32_t index, uint32_t position, int32_t pri
     event.amount = fee
 
 
-cdef void tell_trade(State *self, uint32_t handle, int side, int32_t price, int32_t lots) noexcept nogil:
-    cdef Event *event = emit(self, E_TRADE)
-    event.flags = V_BLOCK | (V_SELL if side else 0)
-    event.instrument = handle
-    event.match_id = self.next_match_id - 1
-    event.price = price
-    event.lots = lots
-
-
 cdef uint32_t next_maker(State *self, uint32_t handle, int side, uint32_t owner) noexcept nogil:
     """The order that a block of `side` fills next; own orders in front of it end (BLK-007)."""
     cdef uint32_t level = self.books.books[handle].side[1 - side].best
@@ -316,7 +307,7 @@ cdef void take_leg(State *self, uint32_t index, uint32_t handle, int32_t lots) n
             exchange(self, made, position, price, filled)
         fill_maker(self, maker, price, filled, instrument.maker_fee_ppm, 0)
         fill_block(self, index, position, price, filled, instrument.taker_fee_ppm, V_TAKER)
-        tell_trade(self, handle, side, price, filled)
+        tell_trade(self, handle, price, filled, V_BLOCK | (V_SELL if side else 0))
         after_fill(self, maker, filled)
         lots -= filled
 
@@ -373,7 +364,7 @@ cdef void trade_direct(State *self, uint32_t index, uint32_t other, const uint32
             exchange(self, made, took, prices[hour], lots)
         fill_block(self, other, made, prices[hour], lots, instrument.maker_fee_ppm, 0)
         fill_block(self, index, took, prices[hour], lots, instrument.taker_fee_ppm, V_TAKER)
-        tell_trade(self, handles[hour], side, prices[hour], lots)
+        tell_trade(self, handles[hour], prices[hour], lots, V_BLOCK | (V_SELL if side else 0))
     if self.books.orders[self.blocks[other].slot].leaves == 0:
         forget_block(self, other)
 

@@ -15,7 +15,7 @@ from ext.blocks cimport block_of, end_block, has_leg
 from ext.book cimport arena_release, arena_reserve, books_close, books_open, handle_of, open_book, slot_of
 from ext.checks cimport position_for
 from ext.dump cimport dump_state
-from ext.fills cimport after_fill, charge, exchange, fill_maker
+from ext.fills cimport after_fill, charge, exchange, fill_maker, tell_trade
 from ext.idmap cimport map_close, map_find, map_open, refs_open
 from ext.lanes cimport find_lane
 from ext.orders cimport clip_reduce_only, end_resting
@@ -29,9 +29,9 @@ from ext.state cimport (
     wide_low,
 )
 from ext.types cimport (
-    E_FILL, E_TRADE, FABRICS_MAX, NIL, O_BLOCK, O_PHYSICAL, O_REDUCE_ONLY, SCHEDULE_MOMENTS_MAX, SELL, SLOT_MASK,
-    V_BALANCE, V_TAKER, Account, Capacity, Command, Event, Lane, Level, Order, Position, Schedule, uint16_t, uint64_t,
-    uint8_t, wide_t,
+    E_FILL, FABRICS_MAX, NIL, O_BLOCK, O_PHYSICAL, O_REDUCE_ONLY, SCHEDULE_MOMENTS_MAX, SELL, SLOT_MASK, V_BALANCE,
+    V_TAKER, Account, Capacity, Command, Event, Lane, Level, Order, Position, Schedule, uint16_t, uint64_t, uint8_t,
+    wide_t,
 )
 from ext.waking cimport wake_blocks
 
@@ -423,12 +423,7 @@ cdef class Core:
         event.lots = lots
         event.cum = lots
         event.amount = fee
-        event = emit(state, E_TRADE)
-        event.flags = V_BALANCE
-        event.instrument = handle
-        event.match_id = state.next_match_id - 1
-        event.price = price
-        event.lots = lots
+        tell_trade(state, handle, price, lots, V_BALANCE)
         after_fill(state, slot, lots)
         self.check()
         return lots

@@ -4,8 +4,8 @@
 from ext.book cimport touch_level
 from ext.orders cimport count_protected, release
 from ext.queues cimport append_to_level, leave_level, take_from_level
-from ext.state cimport count_open, emit_order, fee_of, money_of, move, note_trade, side_of, touch_position
-from ext.types cimport E_FILL, O_QUOTE, Event, Instrument, Level, Order, Position, wide_t
+from ext.state cimport count_open, emit, emit_order, fee_of, money_of, move, note_trade, side_of, touch_position
+from ext.types cimport E_FILL, E_TRADE, O_QUOTE, Event, Instrument, Level, Order, Position, wide_t
 
 
 cdef void exchange(State *self, uint32_t buyer, uint32_t seller, int32_t price, int64_t lots) noexcept nogil:
@@ -27,6 +27,16 @@ cdef int64_t charge(State *self, uint32_t position, int32_t price, int64_t lots,
     cdef int64_t fee = fee_of(money_of(price, lots, self.instruments[held.instrument].lot_micros), ppm)
     move(self, held.account, 0, fee)
     return fee
+
+
+cdef void tell_trade(State *self, uint32_t handle, int32_t price, int32_t lots, int flags) noexcept nogil:
+    """What the public hears of the fill."""
+    cdef Event *event = emit(self, E_TRADE)
+    event.flags = flags
+    event.instrument = handle
+    event.match_id = self.next_match_id - 1
+    event.price = price
+    event.lots = lots
 
 
 cdef void after_fill(State *self, uint32_t slot, int32_t lots) noexcept nogil:

@@ -3,15 +3,13 @@
 
 from libc.string cimport memset
 
-from ext.fills cimport after_fill, exchange, fill_maker
+from ext.fills cimport after_fill, exchange, fill_maker, tell_trade
 from ext.levels cimport neighbour_level
 from ext.orders cimport clip_reduce_only, end_resting, shrink_resting
 from ext.queues cimport next_level
 from ext.reasons cimport D_AUCTION, D_STP
 from ext.state cimport emit
-from ext.types cimport (
-    AUCTION_ONLY, BUY, E_INDICATIVE, E_TRADE, NIL, O_ICEBERG, O_REDUCE_ONLY, SELL, V_CALL, V_SELL, Event, Side,
-)
+from ext.types cimport AUCTION_ONLY, BUY, E_INDICATIVE, NIL, O_ICEBERG, O_REDUCE_ONLY, SELL, V_CALL, V_SELL, Event, Side
 
 
 cdef struct Curves:             # Demand and supply at one price after the other, upwards.
@@ -153,17 +151,11 @@ cdef void trade(State *self, uint32_t handle, uint32_t bid, uint32_t ask, int32_
     """The shown parts trade; both sides pay the maker's fee (AUC-003)."""
     cdef int32_t lots = min(self.books.orders[bid].shown, self.books.orders[ask].shown)
     cdef uint32_t ppm = self.instruments[handle].maker_fee_ppm
-    cdef Event *event
     self.next_match_id += 1
     exchange(self, self.books.terms[bid].position, self.books.terms[ask].position, price, lots)
     fill_maker(self, bid, price, lots, ppm, V_CALL)
     fill_maker(self, ask, price, lots, ppm, V_CALL)
-    event = emit(self, E_TRADE)
-    event.flags = V_CALL
-    event.instrument = handle
-    event.match_id = self.next_match_id - 1
-    event.price = price
-    event.lots = lots
+    tell_trade(self, handle, price, lots, V_CALL)
     after_fill(self, bid, lots)
     after_fill(self, ask, lots)
 
