@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test ext lint bench micro docs asan sim clean
+.PHONY: demo test ext lint bench micro docs spec asan sim clean
 
 demo: ext            ## Run the exchange on simulated order flow for half a minute.
 	$(VENV)/bin/hourglass demo $(ARGS)
@@ -36,6 +36,9 @@ micro: ext           ## Time single calls; compare two commits with ARGS="--benc
 docs: ext            ## Check that every spec rule has a test and every generated page is up to date.
 	$(RUN) -m tests.spec_coverage
 	$(RUN) -m docs.pictures.draw --check
+
+spec: ext            ## Print every rule of docs/spec with its tests; fail on a rule without one.
+	$(RUN) -m tests.spec_coverage
 
 asan: $(VENV)/ready  ## The core's tests under the address and undefined-behaviour sanitizers.
 	sh tests/asan.sh $(RUN)

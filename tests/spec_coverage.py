@@ -1,7 +1,8 @@
 """Which test holds the venue to which rule: ``python -m tests.spec_coverage``.
 
 A rule is an id in bold in a page of docs/spec, such as **ORD-001**. A test covers it by carrying the id at the end of
-its name: ``test_an_answer_comes_first_ord_001``; a name may carry several. Exit code 1 when a rule has no test, when
+its name: ``test_an_answer_comes_first_ord_001``; a name may carry several. The clearinghouse's rules have a section,
+too: **CLR-SCAN-001**. Exit code 1 when a rule has no test, when
 a test names a rule that no page has, or when two pages have the same rule.
 """
 
@@ -11,8 +12,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-RULE = re.compile(r"\*\*([A-Z]{3}-\d{3})\*\*")
-NAMED = re.compile(r"_([a-z]{3})_(\d{3})(?=_|$)")
+RULE = re.compile(r"\*\*((?:CLR-[A-Z]{2,5}|[A-Z]{3})-\d{3})\*\*")
+NAMED = re.compile(r"_(clr_[a-z]{2,5}|[a-z]{3})_(\d{3})(?=_|$)")
 
 
 def rules(directory: Path) -> list[tuple[str, str]]:
@@ -35,7 +36,7 @@ def coverage(directory: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, file in test_names(directory):
         for prefix, number in NAMED.findall(name):
-            found.setdefault(f"{prefix.upper()}-{number}", []).append(f"{file}::{name}")
+            found.setdefault(f"{prefix.upper().replace('_', '-')}-{number}", []).append(f"{file}::{name}")
     return found
 
 

@@ -22,7 +22,8 @@ FLOORS = ("ext", "exchange", "gateway", "tests", "bench")  # Lowest first; tests
 WORDS, CATALOGUE, ENGINE, REPLAY = range(4)
 EXCHANGE_FLOORS = {
     "units": WORDS, "errors": WORDS, "reasons": WORDS, "records": WORDS, "commands": WORDS,
-    "catalogue": CATALOGUE, "delivery": CATALOGUE, "reference": ENGINE, "engine": ENGINE, "replay": REPLAY,
+    "catalogue": CATALOGUE, "delivery": CATALOGUE, "clearing": CATALOGUE, "reference": ENGINE, "engine": ENGINE,
+    "replay": REPLAY,
 }  # fmt: skip
 WORLDLY = {"time", "random", "asyncio", "uuid", "logging", "os", "socket", "secrets", "threading", "multiprocessing"}
 LEFT_OVER = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
