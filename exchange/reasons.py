@@ -40,12 +40,18 @@ class RejectReason(enum.IntEnum):
     POSITION_LIMIT = 221
     BALANCE = 222
     NO_CAPACITY = 223
+    DEFAULTED = 224
     NO_ORDER = 230
     OPEN_LIMIT = 232
     BLOCK_LIMIT = 233
     STALE_REF = 240
     NAME_IN_USE = 242
     MMP_FROZEN = 250
+    NOT_CLEARED = 251
+    NO_DELIVERY = 252
+    SIGNATURE = 253
+    CONTRADICTION = 254
+    NO_AUCTION = 255
 
 
 class DoneReason(enum.IntEnum):
@@ -96,10 +102,16 @@ REJECT_TEXT: dict[RejectReason, str] = {
     RejectReason.POSITION_LIMIT: "position and open orders would exceed the limit",
     RejectReason.BALANCE: "the withdrawal exceeds the free balance",
     RejectReason.NO_CAPACITY: "a physical sell must be backed by certified capacity that is not sold or offered yet",
+    RejectReason.DEFAULTED: "the account has defaulted",
     RejectReason.NO_ORDER: "there is no such live order of this account",
     RejectReason.OPEN_LIMIT: "too many open orders",
     RejectReason.BLOCK_LIMIT: "too many resting blocks of the product or of the account",
     RejectReason.STALE_REF: "ref must be higher than the last one of this lane",
     RejectReason.NAME_IN_USE: "this name is taken",
     RejectReason.MMP_FROZEN: "market-maker protection has pulled this quote set; reset it first",
+    RejectReason.NOT_CLEARED: "the clearinghouse has no terms for this product or class",
+    RejectReason.NO_DELIVERY: "nothing is being delivered there by or to this account",
+    RejectReason.SIGNATURE: "the signature does not fit the key that the provider has registered",
+    RejectReason.CONTRADICTION: "this number was used before, with other content",
+    RejectReason.NO_AUCTION: "there is no such auction open",
 }

@@ -39,6 +39,21 @@ class CommandType(enum.IntEnum):
     CERTIFY = 228
     BALANCE = 229
     ROLL_WINDOWS = 230
+    SET_HOUSE = 231
+    SET_CLASS = 232
+    SET_CLEARING = 233
+    FUND = 234
+    TRANSFER = 235
+    SET_PROVIDER = 236
+    DELIVERY_TERMS = 237
+    HEARTBEAT = 238
+    METER = 239
+    CHECKPOINT = 240
+    REPORT_FAILURE = 241
+    DECLARE_DEFAULT = 242
+    RECOVER = 243
+    BID = 244
+    RUN_CLEARING = 245
 
 
 class EventType(enum.IntEnum):
@@ -60,6 +75,15 @@ class EventType(enum.IntEnum):
     ASSIGNED = 110
     BOUGHT_IN = 111
     CAPACITY = 112
+    ENTRY = 114
+    MARGIN = 115
+    LOT_STATE = 116
+    DEFAULT = 117
+    SUBSTITUTE = 118
+    LAYER = 119
+    AUCTION = 120
+    MARK = 121
+    CLAIM = 122
 
 
 class Side(enum.IntEnum):

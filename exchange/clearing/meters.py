@@ -1,0 +1,88 @@
+"""What is known of a provider's nodes in one window: heartbeats, metered seconds, and whom each works for."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Run = tuple[int, int]  # First node and how many.
+NEVER = -1
+
+
+@dataclass(slots=True, eq=False)
+class Meter:
+    """The nodes 0 to ``nodes`` - 1 of a provider in an instrument."""
+
+    provider: int
+    handle: int
+    nodes: int
+    last_ok_ns: npt.NDArray[np.int64] = field(init=False)  # Last good heartbeat, NEVER before the first.
+    effective: npt.NDArray[np.int64] = field(init=False)  # Seconds x rating in ppm, as far as they count.
+    low: npt.NDArray[np.int64] = field(init=False)  # Intervals below the threshold, one after another.
+    read_until: npt.NDArray[np.int64] = field(init=False)  # First interval not metered yet.
+    works_for: npt.NDArray[np.int64] = field(init=False)  # Number of an obligation; 0: nobody; -1: it has failed.
+    readings: dict[tuple[int, int], bytes] = field(default_factory=dict)  # Digest, by first node and interval.
+
+    def __post_init__(self) -> None:
+        self.last_ok_ns = np.full(self.nodes, NEVER, np.int64)
+        self.effective = np.zeros(self.nodes, np.int64)
+        self.low = np.zeros(self.nodes, np.int64)
+        self.read_until = np.zeros(self.nodes, np.int64)
+        self.works_for = np.zeros(self.nodes, np.int64)
+
+    def mark_ok(self, runs: Iterable[Run], now_ns: int) -> None:
+        """Note a good heartbeat of nodes."""
+        for first, count in runs:
+            self.last_ok_ns[first : first + count] = now_ns
+
+    def free(self) -> npt.NDArray[np.int64]:
+        """Return the numbers of the nodes that work for nobody."""
+        return np.flatnonzero(self.works_for == 0)
+
+    def take(self, lots: int, obligation: int, nodes: npt.NDArray[np.int64] | None = None) -> list[Run]:
+        """Let free nodes, at most so many, work for an obligation; return their runs."""
+        chosen = (self.free() if nodes is None else nodes)[:lots]
+        self.works_for[chosen] = obligation
+        return runs_of(chosen)
+
+    def give(self, runs: Iterable[Run], obligation: int) -> None:
+        """Let certain nodes work for an obligation; FAILED marks them as failed."""
+        for first, count in runs:
+            self.works_for[first : first + count] = obligation
+
+    def sum_effective(self, runs: Iterable[Run]) -> int:
+        """Return the seconds x ppm of nodes."""
+        return sum(int(self.effective[first : first + count].sum()) for first, count in runs)
+
+    def canonical(self) -> str:
+        """Return everything as one line."""
+        arrays = (self.last_ok_ns, self.effective, self.low, self.read_until, self.works_for)
+        parts = [" ".join(map(str, array.tolist())) for array in arrays]
+        read = " ".join(f"{first}:{interval}:{self.readings[first, interval].hex()}" for first, interval in
+                        sorted(self.readings))  # fmt: skip
+        return f"meter {self.handle} {self.provider} {self.nodes} {'; '.join(parts)}; {read}"
+
+
+FAILED = -1
+
+
+def runs_of(nodes: npt.NDArray[np.int64]) -> list[Run]:
+    """Return ascending node numbers as runs of contiguous ones."""
+    if len(nodes) == 0:
+        return []
+    breaks = np.flatnonzero(np.diff(nodes) != 1) + 1
+    firsts = nodes[np.concatenate(([0], breaks))]
+    counts = np.diff(np.concatenate(([0], breaks, [len(nodes)])))
+    return list(zip(firsts.tolist(), counts.tolist(), strict=True))
+
+
+def each_node(runs: Iterable[Run]) -> Iterator[int]:
+    """Yield the numbers of runs."""
+    for first, count in runs:
+        yield from range(first, first + count)
+
+
+def count_of(runs: Iterable[Run]) -> int:
+    """Return how many nodes runs have."""
+    return sum(count for _, count in runs)
