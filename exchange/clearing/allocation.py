@@ -138,7 +138,7 @@ def equivalent_lots(lots: int, factor_ppm: int) -> int:
 
 
 def original_lots(lots: int, factor_ppm: int) -> int:
-    """Return how many whole lots of ours some of another class serve: the inverse of equivalent_lots (CLR-ALLOC-005)."""
+    """Return how many whole lots of ours some of another class serve; undoes equivalent_lots (CLR-ALLOC-005)."""
     return lots * _positive(factor_ppm) // PPM
 
 
