@@ -254,9 +254,12 @@ def add_product(
     )
 
 
-def add_account(account: str, *, group: str | None = None, margined: bool = False) -> bytes:
-    """Open an account; without a group it is its own owner."""
-    return admin(CommandType.ADD_ACCOUNT, {"account": account, "group": group or account, "margined": margined})
+def add_account(
+    account: str, *, group: str | None = None, margined: bool = False, prepaid: bool = False
+) -> bytes:
+    """Open an account; without a group it is its own owner. A prepaid one pays in full (RSK-009)."""
+    fields = {"account": account, "group": group or account, "margined": margined}
+    return admin(CommandType.ADD_ACCOUNT, fields | {"prepaid": True} if prepaid else fields)
 
 
 def list_window(product: str, start: int, *, count: int = 1) -> bytes:

@@ -194,6 +194,8 @@ class Engine:
         self.catalogue.check_account(name, group_name, self.core.accounts_max)
         number, group = self.catalogue.add_account(name, group_name)
         self.core.add_account(number, group, fields["margined"])
+        if fields["prepaid"]:
+            self.core.set_prepaid(number, True)
         self.core.emit(EventType.ACK, account=number)
 
     def _list_window(self, fields: dict[str, Any]) -> None:
@@ -357,6 +359,7 @@ _RARE: dict[int, Rare] = {
             "account": Field(str),
             "group": Field(str, required=False),
             "margined": Field(bool, required=False, default=False),
+            "prepaid": Field(bool, required=False, default=False),
         },
         Engine._add_account,
     ),

@@ -70,6 +70,8 @@ class DoneReason(enum.IntEnum):
     REDUCE_ONLY = 10
     AUCTION = 11
     CAPACITY = 12
+    LIQUIDATION = 13
+    DEFAULT = 14
 
 
 REJECT_TEXT: dict[RejectReason, str] = {

@@ -121,6 +121,7 @@ class OrderFlag(enum.IntFlag):
     KEEP_PRIORITY = 8
     PHYSICAL = 16  # A sell that a capacity token backs.
     STANDBY = 32  # A sell that rests behind the gate, for the clearinghouse only.
+    FIRM = 64  # Of a standby sell: its owner cannot take it back.
 
 
 class MassFlag(enum.IntFlag):

@@ -150,7 +150,9 @@ FIELDS: dict[str, Fields] = {
         "gate_lead_s": (_amount, 900),
     }
     | TERMS,
-    "add_account": {"account": (text, REQUIRED), "group": (text, None), "margined": (boolean, False)},
+    "add_account": {
+        "account": (text, REQUIRED), "group": (text, None), "margined": (boolean, False), "prepaid": (boolean, False),
+    },
     "list_window": _RANGE,
     "set_rates": _RANGE
     | {"fabric": (text, None), "long_micros": (_amount, REQUIRED), "short_micros": (_amount, REQUIRED)},

@@ -12,10 +12,12 @@ A line names what an event says and leaves out what is zero, so lists of lines c
 LEVEL events are left out unless they are asked for. Instrument 1 is not named.
 """
 
+import numpy as np
+
 from exchange import commands
 from exchange.engine import Engine
 from exchange.reasons import DoneReason, RejectReason
-from exchange.records import EventFlag, EventType, NoticeKind, Phase, PhaseReason
+from exchange.records import EVENT, EventFlag, EventType, NoticeKind, Phase, PhaseReason
 from exchange.units import HOUR_NS, NS_PER_SECOND
 
 WINDOW = 1_000
@@ -80,6 +82,16 @@ class Venue:
     def levels(self, *records):
         """Apply records and return the LEVEL events as lines."""
         return [line(event) for event in self.run(*records) if event["type"] == EventType.LEVEL]
+
+    def clear(self, *steps):
+        """Let the clearinghouse take steps, each a function of the core, as one command; return the events as lines."""
+        self.core.begin(max(self.now_ns, self.engine.now_ns))
+        self.core.begin_rare()
+        for step in steps:
+            step(self.core)
+        self.core.end_rare()
+        events = np.frombuffer(self.core.events_bytes(), dtype=EVENT)
+        return [line(event) for event in events if event["type"] != EventType.LEVEL]
 
     def ref(self, name, lane=0):
         """The next ref of a lane."""

@@ -10,7 +10,7 @@ from exchange.units import BPS
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """One account. ``requirement`` is the sum over its positions."""
+    """One account. ``requirement`` is the sum over its positions and resting blocks, and its add-on."""
 
     number: int
     group: int
@@ -21,11 +21,20 @@ class Account:
     positions: dict[int, "Position"] = field(default_factory=dict)  # By instrument, in order of first use.
     blocks: dict[int, Block] = field(default_factory=dict)  # Resting ones by handle, in order of entry.
     block_lots: int = 0  # Their leaves.
+    prepaid: bool = False  # Pays in full and is never short (RSK-009).
+    addon: int = 0  # Counted in `requirement` (RSK-007).
+    credit: int = 0  # Void with the next fill (RSK-008).
+    keep: int = 0  # What a withdrawal leaves of the balance (ACC-007).
 
     @property
     def free(self) -> int:
-        """What new risk and withdrawals may use, in micro-dollars."""
-        return self.balance - self.requirement
+        """What new risk may use, in micro-dollars (RSK-003, RSK-008)."""
+        return self.balance - self.requirement + self.credit
+
+    @property
+    def withdrawable(self) -> int:
+        """What may be paid out, in micro-dollars (ACC-007)."""
+        return min(self.free, self.balance - self.keep)
 
 
 @dataclass(slots=True, eq=False)
@@ -116,6 +125,17 @@ class Position:
     def reducible(self, side: int) -> int:
         """Return the lots an order of ``side`` can trade before the position is flat."""
         return max(0, -self.lots if side == Side.BUY else self.lots)
+
+    def long_rate(self) -> int:
+        """Return what one lot held long requires, in micro-dollars (RSK-002, RSK-009)."""
+        instrument = self.instrument
+        if not self.account.prepaid:
+            return instrument.long_micros
+        return max(instrument.long_micros, (instrument.mark or 0) * instrument.lot_micros)
+
+    def may_become_short(self, lots: int) -> bool:
+        """Whether ``lots`` sold on top of all that is offered could be more than is held (RSK-009)."""
+        return self.open_lots[Side.SELL] + self.block_sell + lots > self.lots
 
     def committed(self) -> int:
         """Return the lots of capacity that are sold or offered (MKT-021)."""

@@ -4,7 +4,7 @@ from exchange.commands import BLOCK_HOURS_SHIFT
 from exchange.reasons import DoneReason, RejectReason
 from exchange.records import EventType, OrderFlag, Phase, Side, Tif
 from exchange.reference import risk
-from exchange.reference.accounts import Account, Instrument
+from exchange.reference.accounts import Account, Instrument, Position
 from exchange.reference.entry import Entry, replace_fields_refusal
 from exchange.reference.layout import Command
 from exchange.reference.orders import Block
@@ -139,16 +139,24 @@ class BlockEntry:
     ) -> RejectReason | None:
         """MARGIN, POSITION_LIMIT, NO_CAPACITY or None. ``freed`` is the requirement that a replaced block gives up."""
         account = block.account
-        is_free = not account.margined and not any(leg.long_micros or leg.short_micros for leg in legs)
-        if not is_free and block.reserve * lots > account.free + freed:
-            return RejectReason.MARGIN
         positions = [risk.position_of(account, leg) for leg in legs]
+        if account.prepaid and not self._may_prepay(block, positions, lots - replaced_lots):
+            return RejectReason.MARGIN
+        rated = account.margined or account.prepaid or any(leg.long_micros or leg.short_micros for leg in legs)
+        if rated and block.reserve * lots > account.free + freed:
+            return RejectReason.MARGIN
         held = max(abs(one.lots) + sum(one.open_lots) for one in positions)
         if held + account.block_lots + lots - replaced_lots > POSITION_MAX:
             return RejectReason.POSITION_LIMIT
         if block.physical and any(one.committed() + lots - replaced_lots > one.certified for one in positions):
             return RejectReason.NO_CAPACITY
         return None
+
+    def _may_prepay(self, block: Block, positions: list[Position], lots: int) -> bool:
+        """Whether every leg has a mark, and a sale is of lots held that are not offered yet (RSK-009)."""
+        if any(one.instrument.mark is None for one in positions):
+            return False
+        return block.side == Side.BUY or not any(one.may_become_short(lots) for one in positions)
 
     def reserve(self, block: Block) -> int:
         """Return what one lot of a block may cost its account at most, micro-dollars (BLK-010)."""
@@ -160,7 +168,8 @@ class BlockEntry:
         marks = [leg.mark for leg in legs if leg.mark is not None]
         lot_micros = legs[0].lot_micros
         if block.side == Side.BUY:
-            return sum(leg.long_micros for leg in legs) + lot_micros * max(0, block.limit - sum(marks))
+            rates = sum(risk.position_of(block.account, leg).long_rate() for leg in legs)
+            return rates + lot_micros * max(0, block.limit - sum(marks))
         limit = block.limit if len(marks) == len(legs) else 0
         return sum(leg.short_micros for leg in legs) + lot_micros * max(0, sum(marks) - limit)
 

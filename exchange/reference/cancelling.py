@@ -23,6 +23,9 @@ class Cancelling:
         if target is None:
             self.state.answers.refuse(command, RejectReason.NO_ORDER)
             return
+        if isinstance(target, Order) and target.firm:
+            self.state.answers.refuse(command, RejectReason.WINDOW_CLOSED)
+            return
         self.state.answers.ack(command, oid=target.oid)
         if isinstance(target, Block):
             self.state.end_block(target, DoneReason.USER)
@@ -34,7 +37,7 @@ class Cancelling:
         if command.flags & NOT_FILTERS or (command.flags & MassFlag.SIDE and command.side > Side.SELL):
             self.state.answers.refuse(command, RejectReason.MALFORMED)
             return
-        chosen = self.orders_of(account, lambda order: passes(command, order))
+        chosen = self.orders_of(account, lambda order: not order.firm and passes(command, order))
         blocks = [block for block in account.blocks.values() if self._covers(command, block)]
         self.state.answers.ack(command, lots=len(chosen) + len(blocks))
         for order in chosen:
@@ -64,7 +67,8 @@ class Cancelling:
             return
         every = command.side == 1
         chosen = self.orders_of(
-            account, lambda order: order.lane == command.lane and (every or order.cancel_on_disconnect)
+            account,
+            lambda order: not order.firm and order.lane == command.lane and (every or order.cancel_on_disconnect),
         )
         for order in chosen:
             self.state.end(order, DoneReason.COD)

@@ -1,17 +1,18 @@
 """The reference core: takes records, gives events. The same interface as ``ext.core.Core``."""
 
+import struct
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
 
 from exchange.commands import check_lengths
 from exchange.errors import InvariantViolation, RecordError
-from exchange.reasons import DoneReason, RejectReason
+from exchange.reasons import RejectReason
 from exchange.records import CommandType, EventFlag, EventType, Side
-from exchange.reference import risk
 from exchange.reference.accounts import Account, Instrument, Position, pay
 from exchange.reference.block_entry import BlockEntry
-from exchange.reference.cancelling import Cancelling, has_leg
+from exchange.reference.cancelling import Cancelling
+from exchange.reference.clearing import Clearing, check
 from exchange.reference.dump import dump_state
 from exchange.reference.entry import Entry
 from exchange.reference.layout import Command, unpack_command
@@ -24,6 +25,7 @@ from exchange.reference.trading_blocks import BlockTrading
 from exchange.reference.uncross import Uncross
 from exchange.units import AMOUNT_MAX, FABRICS_MAX, MONEY_MAX
 
+_ROW = struct.Struct("<5q")
 RARE_FIRST = 220  # Record types from here on have a payload and are the engine's.
 
 
@@ -50,6 +52,7 @@ class ReferenceCore:
         self.entry = Entry(self.state, self.matching)
         self.quoting = Quoting(self.state, self.matching, self.entry)
         self.cancelling = Cancelling(self.state)
+        self.clearing = Clearing(self.state, self.matching)
         self.uncross = Uncross(self.state, self.matching)
         self.phases = Phases(self.state, self.uncross)
         self.blocks = BlockTrading(self.state, self.matching)
@@ -311,64 +314,84 @@ class ReferenceCore:
         orders = self._listed(handle).book.orders(Side.SELL)
         return [(one.oid, one.price, one.leaves, one.position.account.number, one.physical) for one in orders]
 
+    def resting(self, handle: int, side: int) -> list[tuple[int, int, int, int, bool, bool]]:
+        """Return (oid, price, leaves, account, physical, firm) of a side's resting orders, best first. O(orders)."""
+        instrument = self._listed(handle)
+        check("side", side, Side.BUY, Side.SELL)
+        return [
+            (one.oid, one.price, one.leaves, one.position.account.number, one.physical, one.firm)
+            for one in instrument.book.orders(side)
+        ]
+
     def take(self, oid: int, lots: int, account: int, fee_ppm: int) -> int:
         """Buy of a resting sell for an account, at most what it shows; return the lots (MKT-021, MKT-032)."""
-        maker = self.state.orders[oid]
-        if maker.reduce_only and not self.matching.clip_reduce_only(maker):
-            return 0
-        instrument = maker.position.instrument
-        taker = self.state.keep_position(risk.position_of(self._known(account), instrument))
-        lots = min(lots, maker.shown)
-        match_id = self.state.take_match_id()
-        self.matching.exchange(taker, maker.position, maker.price, lots)
-        self.matching.fill(maker, maker.price, lots, instrument.maker_fee_ppm, match_id, EventFlag.BALANCE)
-        self.state.events.emit(
-            EventType.FILL, flags=EventFlag.BALANCE | EventFlag.TAKER, account=account, instrument=instrument.handle,
-            match_id=match_id, price=maker.price, lots=lots, cum=lots,
-            amount=self.matching.charge(taker, maker.price, lots, fee_ppm),
-        )  # fmt: skip
-        self.state.events.emit(
-            EventType.TRADE, flags=EventFlag.BALANCE, instrument=instrument.handle, match_id=match_id,
-            price=maker.price, lots=lots,
-        )  # fmt: skip
-        self.matching.after_fill(maker, lots)
-        return lots
+        return self.hit(oid, lots, account, fee_ppm)
 
     def certify(self, account: int, handle: int, lots: int) -> None:
         """Set an account's capacity in an instrument; what it no longer backs ends (MKT-020, MKT-022)."""
-        owner = self._known(account)
-        position = self.state.keep_position(risk.position_of(owner, self._listed(handle)))
-        position.certified = lots
-        for block in reversed(list(owner.blocks.values())):
-            if position.committed() > lots and block.physical and has_leg(block, position.instrument):
-                self.state.end_block(block, DoneReason.CAPACITY)
-        for order in reversed(list(position.orders.values())):
-            if position.committed() > lots and order.physical:
-                self.state.end(order, DoneReason.CAPACITY)
+        self.clearing.certify(self._known(account), self._listed(handle), lots)
 
     def set_rates(self, handle: int, long_micros: int, short_micros: int) -> None:
         """Set the requirement of one lot held, and evaluate every position of the instrument (RSK-004)."""
-        instrument = self._listed(handle)
-        instrument.long_micros, instrument.short_micros = long_micros, short_micros
-        for position in instrument.positions:
-            risk.evaluate(position)
+        self.clearing.set_rates(self._listed(handle), long_micros, short_micros)
 
     def set_mark(self, handle: int, ticks: int) -> None:
         """Set the mark: pay the move on every position, then evaluate it (ACC-004, RSK-004)."""
-        instrument = self._listed(handle)
-        if instrument.mark is not None:
-            self._pay_move(instrument, ticks - instrument.mark)
-        instrument.mark = ticks
-        for position in instrument.positions:
-            risk.evaluate(position)
+        self.clearing.set_mark(self._listed(handle), ticks)
 
-    def _pay_move(self, instrument: Instrument, ticks: int) -> None:
-        """Pay each holder what his lots have gained; over an instrument that sums to 0."""
-        clearing = Account(number=-1, group=0, margined=False)
-        for position in instrument.positions:
-            pay(clearing, position.account, ticks * position.lots * instrument.lot_micros)
-        if clearing.balance != 0:
-            raise InvariantViolation(f"the positions of instrument {instrument.handle} must sum to 0")
+    # The clearinghouse. Between `begin_rare` and `end_rare`; ValueError for what is not known or out of its range.
+
+    def pay(self, account: int, micros: int) -> None:
+        """Add -2^62 to 2^62 micro-dollars to a balance, that of account 0 included (ACC-006)."""
+        self.clearing.pay(self._known(account), micros)
+
+    def pay_external(self, micros: int) -> None:
+        """Add to EXT's balance, which stays within 2^62 either way (ACC-006)."""
+        self.clearing.pay_external(micros)
+
+    def set_margin(self, account: int, addon: int, credit: int, keep: int) -> None:
+        """Set what is asked and granted beyond the positions, 0 to 2^62 micro-dollars (ACC-007, RSK-007, RSK-008)."""
+        self.clearing.set_margin(self._known(account), addon, credit, keep)
+
+    def margin_terms(self, account: int) -> tuple[int, int, int]:
+        """Return (addon, credit, keep) of an account; its credit is 0 once it has had a fill."""
+        known = self._known(account)
+        return known.addon, known.credit, known.keep
+
+    def set_prepaid(self, account: int, prepaid: bool) -> None:
+        """Make an account pay in full, or not, and evaluate its positions, O(them) (RSK-009)."""
+        self.clearing.set_prepaid(self._known(account), prepaid)
+
+    def is_prepaid(self, account: int) -> bool:
+        """Whether an account pays in full."""
+        return self._known(account).prepaid
+
+    def clear_mark(self, handle: int) -> None:
+        """Take mark and rates from a contract that has been paid, and evaluate its positions (ACC-010)."""
+        self.clearing.clear_mark(self._listed(handle))
+
+    def move_lots(self, handle: int, from_account: int, to_account: int, lots: int) -> None:
+        """Move 1 to 2^31 - 1 long lots between two accounts at the mark: no money, no event (ACC-008)."""
+        self.clearing.move_lots(self._listed(handle), self._known(from_account), self._known(to_account), lots)
+
+    def end_orders(self, account: int, reason: int, handle: int = 0) -> int:
+        """End every order and block of an account, in one instrument or (0) all; return how many (CXL-005)."""
+        owner, instrument = self._known(account), self._listed(handle) if handle else None
+        return self.clearing.end_orders(owner, reason, instrument)
+
+    def hit(self, oid: int, lots: int, account: int, fee_ppm: int, price: int = -1, at_mark: bool = False) -> int:
+        """Trade with a resting order for an account, at most what it shows; return the lots (ACC-009).
+
+        Args:
+            oid: the order, of either side; not a block.
+            lots: at least 1.
+            account: who takes the other side.
+            fee_ppm: what he pays of the value.
+            price: in ticks, at least as good for the order as its own; -1: its own.
+            at_mark: no money moves for the lots, and neither mark nor last price changes.
+
+        """
+        return self.clearing.hit(oid, lots, self._known(account), fee_ppm, price, at_mark)
 
     def _listed(self, handle: int) -> Instrument:
         instrument = self.state.instrument(handle)
@@ -395,6 +418,14 @@ class ReferenceCore:
         known = account < len(self.state.accounts)
         position = self.state.accounts[account].positions.get(instrument) if known else None
         return (0, 0, 0, 0) if position is None else _counters(position)
+
+    def positions_bytes(self) -> bytes:
+        """Return account, handle, lots, open buy and open sell lots as int64 rows, those of three zeros left out.
+
+        In order of creation, little-endian. O(positions).
+        """
+        rows = ((one.account.number, one.instrument.handle, one.lots, *one.open_lots) for one in self.state.positions)
+        return b"".join(_ROW.pack(*row) for row in rows if any(row[2:]))
 
     def best(self, instrument: int, side: int) -> tuple[int, int] | None:
         """Return the best price of a side and its shown lots, or None."""
@@ -526,7 +557,7 @@ class ReferenceCore:
         account = self._payable(command)
         if account is None:
             return
-        if command.amount > min(account.free, MONEY_MAX - self.state.external.balance):
+        if command.amount > min(account.withdrawable, MONEY_MAX - self.state.external.balance):
             self.state.answers.reject(command, RejectReason.BALANCE)
             return
         self._pay_through(command, account, self.state.external, account)

@@ -1,6 +1,7 @@
 """The state dump: canonical words for the state hash (docs/spec/engine.md)."""
 
 from exchange.records import Side
+from exchange.reference.accounts import Account
 from exchange.reference.layout import pack_words
 from exchange.reference.orders import Block, Order
 from exchange.reference.state import State
@@ -13,7 +14,7 @@ def dump_state(state: State) -> bytes:
         len(state.instruments), len(state.orders) + len(state.blocks),
     ]  # fmt: skip
     for account in state.accounts:
-        words += [account.group, account.margined, account.balance, account.requirement, account.open_orders]
+        words += _account_words(account)
     for instrument in state.instruments:
         mark = -1 if instrument.mark is None else instrument.mark
         last = -1 if instrument.last is None else instrument.last
@@ -33,6 +34,13 @@ def dump_state(state: State) -> bytes:
     return pack_words(words + _lane_words(state) + _protection_words(state) + _slot_words(state))
 
 
+def _account_words(account: Account) -> list[int]:
+    """Three more words where the clearinghouse has set terms; the second word says so."""
+    terms = [account.addon, account.credit, account.keep] if account.addon or account.credit or account.keep else []
+    kind = account.margined | account.prepaid << 1 | bool(terms) << 2
+    return [account.group, kind, account.balance, account.requirement, account.open_orders, *terms]
+
+
 def _order_words(order: Order) -> list[int]:
     flags = (
         order.post_only
@@ -41,6 +49,7 @@ def _order_words(order: Order) -> list[int]:
         | order.is_quote << 3
         | (order.expiry_ns > 0) << 4
         | order.auction_only << 5
+        | order.firm << 6
         | order.physical << 7
     )
     return [

@@ -11,10 +11,11 @@ from exchange.reference.state import State
 from exchange.units import ICEBERG_REFRESHES_MAX, LOTS_MAX, MONEY_MAX, POSITION_MAX, PRICE_MAX_TICKS
 
 # The complement of an IntFlag has its known members only; that of an integer has all bits.
-PLACE_FLAGS = OrderFlag.POST_ONLY | OrderFlag.REDUCE_ONLY | OrderFlag.COD | OrderFlag.PHYSICAL | OrderFlag.STANDBY
+STANDBY_FLAGS = OrderFlag.STANDBY | OrderFlag.FIRM | OrderFlag.COD
+PLACE_FLAGS = OrderFlag.POST_ONLY | OrderFlag.REDUCE_ONLY | OrderFlag.PHYSICAL | STANDBY_FLAGS
 NOT_PLACE_FLAGS = ~int(PLACE_FLAGS)
 CAPACITY_FLAGS = OrderFlag.PHYSICAL | OrderFlag.STANDBY
-NOT_STANDBY_FLAGS = ~int(OrderFlag.STANDBY | OrderFlag.COD)
+NOT_STANDBY_FLAGS = ~int(STANDBY_FLAGS)
 NOT_REPLACE_FLAGS = ~int(OrderFlag.KEEP_PRIORITY)
 
 
@@ -60,6 +61,7 @@ class Entry:
             cancel_on_disconnect=bool(command.flags & OrderFlag.COD),
             physical=bool(command.flags & CAPACITY_FLAGS),
             auction_only=command.tif == Tif.AU,
+            firm=bool(command.flags & OrderFlag.FIRM),
         )
 
     def place_refusal(self, command: Command, account: Account, instrument: Instrument | None) -> RejectReason | None:
@@ -154,7 +156,7 @@ class Entry:
         if target is None:
             return RejectReason.NO_ORDER
         instrument = target.position.instrument
-        reason = replace_phase_refusal(instrument)
+        reason = RejectReason.WINDOW_CLOSED if target.firm else replace_phase_refusal(instrument)
         if reason is not None:
             return reason
         if command.price != target.price and instrument.outside_static_band(command.price):
@@ -236,6 +238,8 @@ def is_malformed_place(command: Command) -> bool:
     if command.flags & OrderFlag.STANDBY and (
         command.flags & NOT_STANDBY_FLAGS or command.lots_2 or command.tif not in (Tif.GTG, Tif.GTD)
     ):
+        return True
+    if command.flags & OrderFlag.FIRM and not (command.flags & OrderFlag.STANDBY and command.tif == Tif.GTG):
         return True
     if command.lots_2 < 0 or 0 < command.lots < command.lots_2:
         return True

@@ -150,11 +150,16 @@ class Matching:
         instrument = buyer.instrument
         instrument.note_trade(price, self.state.seq)
         assert instrument.mark is not None
-        buyer.lots += lots
-        seller.lots -= lots
-        self.state.touch(buyer)
-        self.state.touch(seller)
+        self.move_lots(seller, buyer, lots)
         pay(buyer.account, seller.account, (price - instrument.mark) * lots * instrument.lot_micros)
+
+    def move_lots(self, giver: Position, taker: Position, lots: int) -> None:
+        """Move lots without money; a credit for what was held is void (RSK-008)."""
+        giver.lots -= lots
+        taker.lots += lots
+        for position in (giver, taker):
+            position.account.credit = 0
+            self.state.touch(position)
 
     def charge(self, position: Position, price: int, lots: int, ppm: int) -> int:
         """Take the fee of one side of a fill and return it."""

@@ -33,6 +33,7 @@ class Order:
     cancel_on_disconnect: bool = False
     physical: bool = False
     auction_only: bool = False
+    firm: bool = False  # Its owner can neither end nor change it (MKT-033).
     cum: int = 0  # Lots filled.
     shown: int = 0
     resting: bool = False

@@ -1,4 +1,4 @@
-"""What a position requires, and the pre-trade check (RSK-001 to RSK-006). Pure functions of counters and prices."""
+"""What a position requires, and the pre-trade check (RSK-001 to RSK-009). Pure functions of counters and prices."""
 
 from exchange.records import Side
 from exchange.reference.accounts import Account, Instrument, Position
@@ -6,15 +6,16 @@ from exchange.reference.book import reaches
 from exchange.units import MONEY_MAX
 
 
-def required(instrument: Instrument, lots: int, open_lots: list[int], bid: int | None, ask: int | None) -> int:
-    """Return the requirement of counters and best prices, in micro-dollars (RSK-002)."""
-    return min(max(_long(instrument, lots, open_lots[0], bid), _short(instrument, lots, open_lots[1], ask)), MONEY_MAX)
+def required(position: Position, bid: int | None, ask: int | None) -> int:
+    """Return the requirement of a position at best prices, in micro-dollars (RSK-002)."""
+    long = _long(position, position.lots, position.open_lots[Side.BUY], bid)
+    return min(max(long, _short(position.instrument, position.lots, position.open_lots[Side.SELL], ask)), MONEY_MAX)
 
 
 def evaluate(position: Position) -> None:
     """Bring a position's requirement and its account's sum up to date (RSK-004)."""
     book = position.instrument.book
-    now = required(position.instrument, position.lots, position.open_lots, book.best(Side.BUY), book.best(Side.SELL))
+    now = required(position, book.best(Side.BUY), book.best(Side.SELL))
     position.account.requirement += now - position.requirement
     position.requirement = now
 
@@ -26,17 +27,20 @@ def required_with(position: Position, side: int, price: int, lots: int, replaced
     open_buy, open_sell = position.open_lots
     if side == Side.BUY:
         short = _short(instrument, position.lots, open_sell, ask)
-        long = _long_with(instrument, position.lots, open_buy - replaced_lots, bid, ask, price, lots)
+        long = _long_with(position, open_buy - replaced_lots, bid, ask, price, lots)
     else:
-        long = _long(instrument, position.lots, open_buy, bid)
+        long = _long(position, position.lots, open_buy, bid)
         short = _short_with(instrument, position.lots, open_sell - replaced_lots, bid, ask, price, lots)
     return min(max(long, short), MONEY_MAX)
 
 
 def affordable(position: Position, side: int, price: int, lots: int, replaced_lots: int = 0) -> bool:
-    """Whether the account can carry one more order (RSK-003, RSK-006)."""
+    """Whether the account can carry one more order (RSK-003, RSK-006, RSK-009)."""
     account, instrument = position.account, position.instrument
-    if not account.margined and instrument.long_micros == 0 and instrument.short_micros == 0:
+    if account.prepaid:
+        if instrument.mark is None or (side == Side.SELL and position.may_become_short(lots - replaced_lots)):
+            return False
+    elif not account.margined and instrument.long_micros == 0 and instrument.short_micros == 0:
         return True
     more = required_with(position, side, price, lots, replaced_lots) - position.requirement
     return more <= 0 or more <= account.free
@@ -53,9 +57,9 @@ def position_of(account: Account, instrument: Instrument) -> Position:
     return account.positions.get(instrument.handle) or Position(account, instrument)
 
 
-def _long(instrument: Instrument, lots: int, open_buy: int, bid: int | None) -> int:
+def _long(position: Position, lots: int, open_buy: int, bid: int | None) -> int:
     """Left side of RSK-002: everything that is long or may become so."""
-    return max(lots + open_buy, 0) * instrument.long_micros + _loss(instrument, open_buy, bid, 1)
+    return max(lots + open_buy, 0) * position.long_rate() + _loss(position.instrument, open_buy, bid, 1)
 
 
 def _short(instrument: Instrument, lots: int, open_sell: int, ask: int | None) -> int:
@@ -64,12 +68,12 @@ def _short(instrument: Instrument, lots: int, open_sell: int, ask: int | None) -
 
 
 def _long_with(
-    instrument: Instrument, held: int, open_buy: int, bid: int | None, ask: int | None, price: int, lots: int
+    position: Position, open_buy: int, bid: int | None, ask: int | None, price: int, lots: int
 ) -> int:
     if ask is not None and reaches(Side.BUY, price, ask):
-        taken = _loss(instrument, lots, price, 1)
-        return _long(instrument, held + lots, open_buy, bid) + taken
-    return _long(instrument, held, open_buy + lots, price if bid is None else max(bid, price))
+        taken = _loss(position.instrument, lots, price, 1)
+        return _long(position, position.lots + lots, open_buy, bid) + taken
+    return _long(position, position.lots, open_buy + lots, price if bid is None else max(bid, price))
 
 
 def _short_with(
