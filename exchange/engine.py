@@ -15,6 +15,7 @@ from exchange.catalogue.payload import Field, read_fields, read_names
 from exchange.catalogue.products import check_range
 from exchange.catalogue.registry import Instrument, check_windows
 from exchange.catalogue.schedule import schedule
+from exchange.clearing.house import HOUSE_COMMANDS, ClearingHouse
 from exchange.commands import RECORD, check_lengths
 from exchange.delivery.nodes import Nodes, Run, assign, runs, unplaced
 from exchange.delivery.purchases import buy, buy_in_shorts, standby_sells
@@ -70,6 +71,7 @@ class Engine:
         self.core: Core = compiled_core() if core is None else core
         self.catalogue = Catalogue()
         self.nodes = Nodes()
+        self.house = ClearingHouse(self.core, self.catalogue, self.nodes)
 
     @property
     def seq(self) -> int:
@@ -121,6 +123,7 @@ class Engine:
         """Return the SHA-256 of the whole state, in hexadecimal."""
         digest = hashlib.sha256(self.catalogue.canonical())
         digest.update(self.nodes.canonical())
+        digest.update(self.house.canonical())
         digest.update(self.core.dump())
         return digest.hexdigest()
 
@@ -131,14 +134,20 @@ class Engine:
         length, command_type = RECORD.unpack_from(records, offset)[:2]
         self.core.begin_rare()
         try:
-            rare = _RARE.get(command_type)
-            if rare is None:
-                raise CatalogueError(RejectReason.UNKNOWN_TYPE, f"record type {command_type} is not known")
-            rare.execute(self, read_fields(records[offset + RECORD_BYTES : offset + length], rare.fields))
+            self._execute_rare(command_type, records[offset + RECORD_BYTES : offset + length])
         except CatalogueError as error:  # Every check comes before the first change, so a refusal has changed nothing.
             self.core.emit(EventType.REJECT, reason=error.reason)
         self.core.end_rare()
         return int(offset + length)
+
+    def _execute_rare(self, command_type: int, payload: bytes) -> None:
+        rare, clearing = _RARE.get(command_type), HOUSE_COMMANDS.get(command_type)
+        if rare is not None:
+            rare.execute(self, read_fields(payload, rare.fields))
+        elif clearing is not None:
+            clearing.execute(self.house, read_fields(payload, clearing.fields))
+        else:
+            raise CatalogueError(RejectReason.UNKNOWN_TYPE, f"record type {command_type} is not known")
 
     def _is_rare(self, records: bytes, offset: int) -> bool:
         """Whether the record is the engine's; the core stops behind a gate, too."""
@@ -154,10 +163,10 @@ class Engine:
             product = instrument.product
             buy_in_shorts(self.core, instrument.handle, product.buyin_bps, product.taker_fee_ppm)
             self.core.close_gate()
-            self._assign_nodes(instrument)
+            self.house.at_gate(instrument, self._assign_nodes(instrument))
             self.core.go_on()
 
-    def _assign_nodes(self, instrument: Instrument) -> None:
+    def _assign_nodes(self, instrument: Instrument) -> list[tuple[int, int, tuple[int, int]]]:
         """Give the buyers their nodes and tell them and the provider (MKT-024)."""
         place = instrument.product_number, instrument.fabric_index
         holdings = self.core.holdings(instrument.handle)
@@ -172,6 +181,7 @@ class Engine:
             self._tell_nodes(instrument, run.buyer, told, run, 0)
             if told:
                 self._tell_nodes(instrument, told, run.buyer, run, EventFlag.SELL)
+        return [(provider, run.buyer, (run.first, run.lots)) for run in runs(given)]
 
     def _tell_nodes(self, instrument: Instrument, account: int, other: int, run: Run, flags: int) -> None:
         self.core.emit(
@@ -271,9 +281,7 @@ class Engine:
         place = product, self.catalogue.product(product).fabrics.index(fields["fabric"])
         if any(self.core.phase(handle) in _BEHIND_GATE for handle in handles):
             raise CatalogueError(RejectReason.WINDOW_CLOSED, "the gate of a window has closed")
-        if self.nodes.providers.get(place, account) != account:
-            raise CatalogueError(RejectReason.NAME_IN_USE, "another account provides this fabric")
-        self.nodes.providers[place] = account
+        self.nodes.providers.setdefault(place, account)
         self.core.emit(EventType.ACK, account=account, lots=len(handles))
         for handle in handles:
             self.core.certify(account, handle, fields["lots"])
@@ -349,7 +357,7 @@ _PRODUCT = {
     for name, default in (
         ("maker_fee_ppm", 0), ("taker_fee_ppm", 0), ("gate_lead_s", 900), ("open_lead_s", 0), ("open_call_s", 0),
         ("preclose_s", 0), ("random_end_s", 0), ("balancing_s", 0), ("settle_s", 4_500), ("volatility_call_s", 120),
-        ("band_static_bps", 0), ("band_dynamic_bps", 0), ("buyin_bps", 5_000), ("rolling_hours", 0),
+        ("band_static_bps", 0), ("band_dynamic_bps", 0), ("buyin_bps", 5_000), ("rolling_hours", 0), ("window_hours", 1),
     )
 }  # fmt: skip
 _RARE: dict[int, Rare] = {

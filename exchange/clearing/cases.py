@@ -7,7 +7,7 @@ from exchange.clearing import waterfall
 from exchange.clearing.arithmetic import shares
 from exchange.clearing.ledger import SITG, Purse
 from exchange.clearing.state import Case, HouseState
-from exchange.clearing.waterfall import Class, Layer, Layers, Payment
+from exchange.clearing.waterfall import Class, Layer, Layers, Payment, Repaid
 from exchange.clearing.words import CaseKind, Cause, Kind, Level
 from exchange.records import EventType
 from exchange.units import AMOUNT_MAX, NS_PER_SECOND
@@ -154,8 +154,7 @@ class Cases:
 
         The estate must hold so much.
         """
-        unpaid = {which: case.unpaid[which] for which in (Class.C3, Class.C4) if which in case.unpaid}
-        repaid, left = waterfall.distribute_recovery(micros, case.payments, unpaid, case.repayments)
+        repaid, left = waterfall.distribute_recovery(micros, case.payments, case.unpaid, case.repayments)
         for one in repaid:
             self.state.ledger.post(cause, self.estate(case), self._repaid_purse(one), one.amount, case=case.number)
         case.repayments += repaid
@@ -164,6 +163,6 @@ class Cases:
         )
 
     def _repaid_purse(self, one: waterfall.Repayment) -> Purse:
-        if one.to is Layer.L4:
+        if one.to is Repaid.L4:
             return SITG
-        return Purse(Kind.FUND if one.to is Layer.L6 else Kind.COLLATERAL, one.account)
+        return Purse(Kind.FUND if one.to is Repaid.L6 else Kind.COLLATERAL, one.account)

@@ -55,9 +55,9 @@ class Deliveries:
         runs: dict[tuple[int, int], list[Run]] = {}
         for provider, buyer, run in placed:
             runs.setdefault((provider, buyer), []).append(run)
-        for (provider, buyer), nodes in runs.items():
-            lots = sum(count for _, count in nodes)
-            self._owe(delivery, provider, buyer, lots, nodes, age[buyer])
+        for (provider, buyer), given in runs.items():
+            lots = sum(count for _, count in given)
+            self._owe(delivery, provider, buyer, lots, given, age[buyer])
             owed[provider] -= lots
             bought[buyer] -= lots
         self._pair(delivery, owed, bought, age)
@@ -110,19 +110,19 @@ class Deliveries:
     def _fill_escrow(self, delivery: Delivery, buyer: int) -> None:
         """Move a buyer's price into escrow; lots he cannot pay for are the house's, who lets them perish."""
         state = self.state
-        duties = [duty for duty in delivery.obligations if duty.buyer == buyer]
-        price = sum(duty.value for duty in duties)
+        duties = [duty for duty in delivery.obligations if duty.buyer == buyer and not duty.closed]
+        price = sum(duty.buyer_value for duty in duties)
         if buyer == state.account:
             self._claim_escrow(delivery, self._estate_of(delivery.handle), price)
             return
         if state.core.balance(buyer) < price:
             self._cut(delivery, buyer, duties, max(0, state.core.balance(buyer)))
-            price = sum(duty.value for duty in delivery.obligations if duty.buyer == buyer)
+            price = sum(duty.buyer_value for duty in delivery.obligations if duty.buyer == buyer and not duty.closed)
         state.ledger.post(
             Cause.ESCROW, Purse(Kind.COLLATERAL, buyer), Purse(Kind.ESCROW, delivery.handle), price,
             handle=delivery.handle,
         )  # fmt: skip
-        delivery.escrow[buyer] = price
+        delivery.escrow[buyer] = delivery.escrow.get(buyer, 0) + price
 
     def _estate_of(self, handle: int) -> Case:
         """Return the case whose estate has bought lots of an instrument."""
@@ -216,7 +216,7 @@ class Deliveries:
         return full_value(lots, delivery.mark, delivery.lot_micros) * terms.cover_cap_bps // 10_000
 
     def _take(self, cause: Cause, account: int, payee: Purse, micros: int, handle: int) -> None:
-        """Take a charge; what an account does not have is not owed later, but told in its statement as what was paid."""
+        """Take a charge, as far as the account has it: what it lacks is not owed later."""
         micros = min(micros, max(0, self.state.core.balance(account)))
         self.state.ledger.post(cause, Purse(Kind.COLLATERAL, account), payee, micros, handle=handle)
 
@@ -296,9 +296,10 @@ class Deliveries:
     def _forget(self, delivery: Delivery) -> None:
         """Drop what only a delivery needs: its wishes, notes, and the meters nobody else uses."""
         state = self.state
-        for places in (state.wishes, state.checkpoints):
-            for place in [place for place in places if place[1] == delivery.handle]:
-                del places[place]  # type: ignore[attr-defined]
+        for wished in [place for place in state.wishes if place[1] == delivery.handle]:
+            del state.wishes[wished]
+        for noted in [place for place in state.checkpoints if place[1] == delivery.handle]:
+            del state.checkpoints[noted]
         used = {duty.handle for other in state.deliveries.values() for duty in other.obligations if not duty.closed}
         used |= set(state.deliveries)
         for place in [place for place in state.meters if place[0] not in used]:

@@ -4,13 +4,14 @@ from exchange.clearing import compensation
 from exchange.clearing.arithmetic import ceil_div
 from exchange.clearing.cases import Cases, Claim
 from exchange.clearing.deliveries import Deliveries
+from exchange.clearing.detection import NodeState
 from exchange.clearing.ledger import STANDBY, Purse
 from exchange.clearing.meters import FAILED
 from exchange.clearing.obligations import Delivery, Obligation
 from exchange.clearing.state import Case, HouseState
 from exchange.clearing.substitution import Bill, Need, Substitution
 from exchange.clearing.waterfall import Class
-from exchange.clearing.words import CaseKind, Cause, Kind, LotState, Stage
+from exchange.clearing.words import CaseKind, Cause, Kind, Stage
 from exchange.records import EventFlag, EventType
 from exchange.units import BPS, LOTS_MAX, NS_PER_SECOND
 
@@ -62,7 +63,7 @@ class Failures:
             for first, count in duty.nodes or [(-1, duty.lots)]:
                 state.core.emit(
                     EventType.LOT_STATE, account=account, instrument=duty.handle, price=first,
-                    lots=min(count, LOTS_MAX), reason=LotState.FAILED, amount=good_ns, flags=flags,
+                    lots=min(count, LOTS_MAX), reason=NodeState.FAILED, amount=good_ns, flags=flags,
                 )  # fmt: skip
 
     def _whole_buyers(self, failed: list[Obligation]) -> list[int]:

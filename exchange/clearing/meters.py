@@ -22,6 +22,7 @@ class Meter:
     low: npt.NDArray[np.int64] = field(init=False)  # Intervals below the threshold, one after another.
     read_until: npt.NDArray[np.int64] = field(init=False)  # First interval not metered yet.
     works_for: npt.NDArray[np.int64] = field(init=False)  # Number of an obligation; 0: nobody; -1: it has failed.
+    condemned: npt.NDArray[np.bool_] = field(init=False)  # By notice of the provider, or a failed challenge.
     readings: dict[tuple[int, int], bytes] = field(default_factory=dict)  # Digest, by first node and interval.
 
     def __post_init__(self) -> None:
@@ -30,6 +31,7 @@ class Meter:
         self.low = np.zeros(self.nodes, np.int64)
         self.read_until = np.zeros(self.nodes, np.int64)
         self.works_for = np.zeros(self.nodes, np.int64)
+        self.condemned = np.zeros(self.nodes, np.bool_)
 
     def mark_ok(self, runs: Iterable[Run], now_ns: int) -> None:
         """Note a good heartbeat of nodes."""
@@ -57,7 +59,9 @@ class Meter:
 
     def canonical(self) -> str:
         """Return everything as one line."""
-        arrays = (self.last_ok_ns, self.effective, self.low, self.read_until, self.works_for)
+        arrays = (
+            self.last_ok_ns, self.effective, self.low, self.read_until, self.works_for, self.condemned.astype(np.int8),
+        )  # fmt: skip
         parts = [" ".join(map(str, array.tolist())) for array in arrays]
         read = " ".join(f"{first}:{interval}:{self.readings[first, interval].hex()}" for first, interval in
                         sorted(self.readings))  # fmt: skip

@@ -79,6 +79,9 @@ class Core(Protocol):
     def pay_external(self, micros: int) -> None:
         """Add to the balance of EXT."""
 
+    def is_prepaid(self, account: int) -> bool:
+        """Whether an account pays in full."""
+
     def set_margin(self, account: int, addon: int, credit: int, keep: int) -> None:
         """Set what is added to requirements, credited against them, and kept from withdrawal."""
 
@@ -111,7 +114,6 @@ class Member:
     level: Level = Level.GOOD
     deadline_ns: int = 0  # Of a margin call.
     margin: int = 0  # As last demanded.
-    prepaid: bool = False
     assessed: list[tuple[int, int]] = field(default_factory=list)  # Time and micros of assessments.
     record: list[tuple[int, int, int]] = field(default_factory=list)  # Hour, lots owed, quarters of failures.
 
@@ -119,7 +121,7 @@ class Member:
         """Return everything as one line."""
         assessed = " ".join(f"{at}:{micros}" for at, micros in self.assessed)
         record = " ".join(f"{hour}:{lots}:{quarters}" for hour, lots, quarters in self.record)
-        head = f"member {number} {self.level.value} {self.deadline_ns} {self.margin} {int(self.prepaid)}"
+        head = f"member {number} {self.level.value} {self.deadline_ns} {self.margin}"
         return f"{head}; {assessed}; {record}"
 
 

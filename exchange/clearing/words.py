@@ -75,11 +75,3 @@ class Stage(enum.IntEnum):
     LATER = 4
     CASH = 5
     CALL = 6  # The call auction for large failures.
-
-
-class LotState(enum.IntEnum):
-    """State of delivering lots, as told to buyer and provider."""
-
-    OK = 0
-    SUSPECT = 1
-    FAILED = 2

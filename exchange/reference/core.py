@@ -173,11 +173,12 @@ class ReferenceCore:
         cum: int = 0,
         leaves: int = 0,
         amount: int = 0,
+        match_id: int = 0,
     ) -> None:
         """Add an event of the engine's own."""
         self.state.events.emit(
             type, flags=flags, reason=reason, account=account, instrument=instrument, price=price, lots=lots,
-            cum=cum, leaves=leaves, amount=amount,
+            cum=cum, leaves=leaves, amount=amount, match_id=match_id,
         )  # fmt: skip
 
     def set_lots(self, event: int, lots: int) -> None:

@@ -1,0 +1,207 @@
+"""Margin of every account, the calls, and what follows when they are not met (CLR-CALL, CLR-LIQ)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from exchange.clearing.arithmetic import PPM, ceil_div
+from exchange.clearing.ledger import Purse
+from exchange.clearing.margin import (
+    RELEASE_PPM,
+    MarginResult,
+    concentration,
+    initial_margin,
+    level,
+    rates,
+)
+from exchange.clearing.margin import (
+    Level as Standing,
+)
+from exchange.clearing.pricing import Sheet
+from exchange.clearing.scan import scan
+from exchange.clearing.state import HouseState
+from exchange.clearing.tenor import addon_in_delivery, bond, bond_rate
+from exchange.clearing.words import Kind, Level
+from exchange.records import EventType
+from exchange.units import MONEY_MAX, NS_PER_SECOND
+
+ACCOUNTS_PER_CHUNK = 4_096
+Positions = dict[int, int]  # Lots by handle.
+
+
+@dataclass(frozen=True, slots=True)
+class Demanded:
+    """What an account must hold, and why, in micro-dollars (CLR-RATE-003)."""
+
+    margin: int  # Initial margin: the scan with its floor.
+    relief: int  # Gross less margin.
+    ahead: int  # What prefunding and delivery add-on ask beyond it.
+    concentration: int
+    delivering: int  # Add-on of what he delivers now.
+    bond_lacking: int
+    fund_lacking: int
+
+    @property
+    def addon(self) -> int:
+        """What the core adds to the requirements of positions."""
+        return self.concentration + self.delivering + self.bond_lacking + self.fund_lacking
+
+    @property
+    def total(self) -> int:
+        """All of it: below this an account is liquidated."""
+        return self.margin + self.ahead + self.addon
+
+
+class Margining:
+    """Margin of one house."""
+
+    def __init__(self, state: HouseState) -> None:
+        self.state = state
+
+    def positions(self) -> dict[int, Positions]:
+        """Return the positions of all accounts, by account in order of creation."""
+        found: dict[int, Positions] = {}
+        rows = np.frombuffer(self.state.core.positions_bytes(), np.int64).reshape(-1, 5)
+        for account, handle, lots in rows[rows[:, 2] != 0, :3].tolist():
+            found.setdefault(account, {})[handle] = lots
+        return found
+
+    def demand_all(self, sheet: Sheet) -> dict[int, Demanded]:
+        """Return what every account with positions, deliveries or a record must hold (CLR-RATE-003)."""
+        held = self.positions()
+        delivering = self._delivering()
+        accounts = sorted({*held, *delivering, *self.state.members} - {0, self.state.account})
+        found: dict[int, Demanded] = {}
+        for first in range(0, len(accounts), ACCOUNTS_PER_CHUNK):
+            chunk = accounts[first : first + ACCOUNTS_PER_CHUNK]
+            for account, margin, gross in self._scan(chunk, held, sheet):
+                found[account] = self._demanded(
+                    account, margin, gross, held.get(account, {}), sheet, delivering.get(account, 0)
+                )
+        return found
+
+    def _scan(
+        self, accounts: list[int], held: dict[int, Positions], sheet: Sheet
+    ) -> Iterable[tuple[int, int, int]]:
+        place = sheet.place()
+        matrix = np.zeros((len(accounts), len(sheet.handles)), np.int64)
+        for row, account in enumerate(accounts):
+            for handle, lots in held.get(account, {}).items():
+                if handle in place:
+                    matrix[row, place[handle]] = lots
+        result = scan(matrix, sheet.columns)
+        return zip(accounts, result.margin.tolist(), result.gross.tolist(), strict=True)
+
+    def explain(self, account: int, sheet: Sheet) -> tuple[MarginResult, Demanded]:
+        """Return an account's margin scenario by scenario, and what it must hold in all."""
+        held = self.positions().get(account, {})
+        row = [held.get(handle, 0) for handle in sheet.handles]
+        result = initial_margin(row, sheet.columns)
+        whole = self._demanded(
+            account, result.margin, result.gross, held, sheet, self._delivering().get(account, 0)
+        )
+        return result, whole
+
+    def _demanded(
+        self, account: int, margin: int, gross: int, held: Positions, sheet: Sheet, delivering: int
+    ) -> Demanded:
+        state, place = self.state, sheet.place() if held else {}
+        ahead = spread = owed_bond = 0
+        numerator, whole = state.member(account).record, (0, 0)
+        whole = sum(lots for _, lots, _ in numerator), sum(quarters for _, _, quarters in numerator)
+        rate = bond_rate(whole[1], whole[0])
+        for handle, lots in held.items():
+            if handle not in place:
+                continue
+            column, (prefund, addon) = sheet.columns[place[handle]], sheet.ahead[place[handle]]
+            long, short = rates(column)
+            ahead += max(0, prefund - long) * lots if lots > 0 else max(0, addon - short) * -lots
+            daily = state.terms_of(handle).daily_lots
+            if daily:
+                risk = state.risks[state.class_name(handle)]
+                spread += concentration((long if lots > 0 else short) * abs(lots), lots, daily, risk.mpor_s)
+            if lots < 0:
+                owed_bond += self._bond(account, handle, -lots, column.mark, column.lot_micros, rate)
+        for duty in self._duties(account):
+            owed_bond += bond(duty[0], duty[1], duty[2], rate)
+        lacking = max(0, owed_bond - state.ledger.balance(Purse(Kind.BOND, account)))
+        share = ceil_div(margin * state.terms.fund_ppm, PPM)
+        fund = max(0, share - state.ledger.balance(Purse(Kind.FUND, account)))
+        return Demanded(margin, gross - margin, ahead, spread, delivering, lacking, fund)
+
+    def _bond(self, account: int, handle: int, short: int, mark: int, lot_micros: int, rate: int) -> int:
+        """Return the bond of the physical part of a short position (CLR-BOND-002)."""
+        if handle in self.state.deliveries:
+            return 0  # Counted with its obligations.
+        certified = next((one[2] for one in self.state.core.holdings(handle) if one[0] == account), 0)
+        return bond(min(short, certified), mark, lot_micros, rate)
+
+    def _duties(self, account: int) -> list[tuple[int, int, int]]:
+        """Return (lots, mark, micros of a tick on a lot) of what an account has still to deliver."""
+        return [
+            (duty.lots, delivery.mark, delivery.lot_micros)
+            for delivery in self.state.deliveries.values()
+            for duty in delivery.obligations
+            if duty.provider == account and not duty.closed
+        ]
+
+    def _delivering(self) -> dict[int, int]:
+        """Return the add-on of everything that is being delivered, by provider (CLR-DLV-002)."""
+        found: dict[int, int] = {}
+        for delivery in self.state.deliveries.values():
+            terms = self.state.terms_of(delivery.handle)
+            remaining_s = (delivery.end_ns - self.state.core.now_ns) // NS_PER_SECOND
+            window_s = (delivery.end_ns - delivery.start_ns) // NS_PER_SECOND
+            for duty in delivery.obligations:
+                if delivery.opened and not duty.closed and duty.provider != self.state.account:
+                    found[duty.provider] = found.get(duty.provider, 0) + addon_in_delivery(
+                        duty.original_lots, delivery.mark, delivery.lot_micros, remaining_s, window_s, terms.cap_bps
+                    )
+        return found
+
+    # Calls.
+
+    def judge(self, account: int, wanted: Demanded) -> Level:
+        """Publish what an account must hold, and return how it stands now (CLR-CALL-001)."""
+        state, member = self.state, self.state.member(account)
+        if member.level is Level.DEFAULTED:
+            return Level.DEFAULTED
+        total = min(wanted.total, MONEY_MAX)
+        keep = min(ceil_div(total * RELEASE_PPM, PPM), MONEY_MAX)
+        state.core.set_margin(account, min(wanted.addon, MONEY_MAX), min(wanted.relief, MONEY_MAX), keep)
+        member.margin = total
+        if state.core.is_prepaid(account):
+            return Level.GOOD
+        standing = level(state.core.balance(account), total)
+        before = member.level
+        member.level = self._level(account, standing)
+        if member.level is not before:
+            self._tell(account, total)
+        return member.level
+
+    def _level(self, account: int, standing: Standing) -> Level:
+        """Move a call on: it begins below 110 % with a deadline, and ends at 125 % (CLR-CALL-002)."""
+        state, member = self.state, self.state.member(account)
+        if standing <= Standing.LIQUIDATION:
+            return Level.LIQUIDATING
+        if standing is Standing.CALL and member.level is not Level.CALLED:
+            member.deadline_ns = state.core.now_ns + state.terms.call_deadline_s * NS_PER_SECOND
+            return Level.CALLED
+        if standing >= Standing.ENTRY:
+            member.deadline_ns = 0
+            return Level.GOOD
+        return Level.CALLED if member.level is not Level.GOOD else Level.GOOD
+
+    def _tell(self, account: int, total: int) -> None:
+        member = self.state.member(account)
+        self.state.core.emit(
+            EventType.MARGIN, account=account, reason=member.level, amount=total, match_id=member.deadline_ns
+        )
+
+    def must_hand_over(self, account: int, wanted: Demanded) -> bool:
+        """Whether an account's positions go to its estate: too little equity, or a deadline missed (CLR-LIQ-003)."""
+        member = self.state.member(account)
+        standing = level(self.state.core.balance(account), min(wanted.total, MONEY_MAX))
+        late = member.deadline_ns and member.deadline_ns <= self.state.core.now_ns and standing <= Standing.CALL
+        return standing is Standing.HANDOVER or bool(late)
