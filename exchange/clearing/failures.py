@@ -7,9 +7,10 @@ from exchange.clearing.deliveries import Deliveries
 from exchange.clearing.detection import NodeState
 from exchange.clearing.ledger import STANDBY, Purse
 from exchange.clearing.meters import FAILED
+from exchange.clearing.needs import Bill, Need
 from exchange.clearing.obligations import Delivery, Obligation
 from exchange.clearing.state import Case, HouseState
-from exchange.clearing.substitution import Bill, Need, Substitution
+from exchange.clearing.substitution import Substitution
 from exchange.clearing.waterfall import Class
 from exchange.clearing.words import CaseKind, Cause, Kind, Stage
 from exchange.records import EventFlag, EventType
@@ -40,13 +41,19 @@ class Failures:
         needs = [
             Need(duty, duty.original_lots, self.state.wish(duty.buyer, duty.origin), duty.buyer in whole)
             for duty in failed
-            if duty.buyer != self.state.account
+            if duty.buyer != self.state.account and not duty.stranded
         ]
         bill = Bill(self._begin_ns(failed[0]), self.cases.budget(case) + self._credit(case, failed))
+        idle = {need.failed.buyer: self._running(need.failed.origin, need.failed.buyer) for need in needs}
         self.substitution.replace(case, needs, bill)
-        self._wait_or_leave(case, needs, bill)
-        claims = self._premium(case, bill) + self._compensate(needs, bill)
+        waits = self._wait_for_call(case, needs)
+        moved = [] if waits else self.substitution.postpone(case, needs, bill)
+        claims = self._premium(case, bill) + self._compensate(needs, bill, idle)
         self.cases.pay(case, claims)
+        self.substitution.later.settle(self.state.ledger, case, moved)
+        for need in needs:
+            if need.lots and not waits:
+                self.tell_cash(case, need)
 
     def _end(self, duty: Obligation, good_ns: int) -> None:
         """Pay what has been delivered, and end the contract on both sides."""
@@ -56,7 +63,9 @@ class Failures:
         if meter is not None:
             meter.give(duty.nodes, FAILED)
         self.deliveries.pay(duty)
-        state.core.move_lots(duty.handle, duty.buyer, duty.provider, duty.lots)
+        holder = state.account if duty.stranded else duty.buyer
+        if holder != duty.provider:
+            state.core.move_lots(duty.handle, holder, duty.provider, duty.lots)
         if duty.provider != state.account:
             state.provider(duty.provider).failures.append((state.core.now_ns, duty.lots))
         for account, flags in ((duty.buyer, 0), (duty.provider, EventFlag.SELL)):
@@ -92,19 +101,18 @@ class Failures:
                 moved += left
         return moved
 
-    def _wait_or_leave(self, case: Case, needs: list[Need], bill: Bill) -> None:
-        """Let a large failure wait for the call auction; tell the others that they are paid in cash."""
+    def _wait_for_call(self, case: Case, needs: list[Need]) -> bool:
+        """Let what is left of a large failure wait for the call auction (CLR-REAL-006)."""
         left = [need for need in needs if need.lots > 0]
-        terms = self.state.terms_of(needs[0].failed.origin) if needs else None
-        if terms is not None and sum(need.lots for need in left) > terms.call_lots:
-            if not case.waiting:
-                case.call_ns = self.state.core.now_ns + terms.call_s * NS_PER_SECOND
-            case.waiting += [need.failed.number for need in left]
-            for need in left:
-                need.failed.equivalent = need.lots  # What is still to be found of it.
-            return
+        if not left or sum(need.lots for need in left) <= self.state.terms_of(left[0].failed.origin).call_lots:
+            return False
+        if not case.waiting:
+            call_s = self.state.terms_of(left[0].failed.origin).call_s
+            case.call_ns = self.state.core.now_ns + call_s * NS_PER_SECOND
         for need in left:
-            self.tell_cash(case, need)
+            case.waiting.append(need.failed.number)
+            need.failed.equivalent = need.lots  # What is still to be found of it.
+        return True
 
     def tell_cash(self, case: Case, need: Need) -> None:
         """Tell a buyer that the rest of his lots is refunded (S5)."""
@@ -133,10 +141,12 @@ class Failures:
             ]
             bill = Bill(self._begin_ns(duties[0]), self.cases.budget(case))
             self.substitution.call(case, needs, bill)
+            moved = self.substitution.postpone(case, needs, bill)
+            self.cases.pay(case, self._premium(case, bill))
+            self.substitution.later.settle(self.state.ledger, case, moved)
             for need in needs:
                 if need.lots:
                     self.tell_cash(case, need)
-            self.cases.pay(case, self._premium(case, bill))
 
     # Claims.
 
@@ -166,21 +176,20 @@ class Failures:
         numbers = [number for number, name in self.state.class_of.items() if name == case.pool]
         return max((self.state.products[number].surcharge_bps for number in numbers), default=0)
 
-    def _compensate(self, needs: list[Need], bill: Bill) -> list[Claim]:
+    def _compensate(self, needs: list[Need], bill: Bill, idle: dict[int, int]) -> list[Claim]:
         """Return the claims for lost work of the buyers who chose cover (CLR-FAIL-003)."""
         claims: list[Claim] = []
         for buyer in dict.fromkeys(need.failed.buyer for need in needs):
             mine = [need for need in needs if need.failed.buyer == buyer]
             if mine[0].wish.cover:
-                claims += self._claims_of(buyer, mine, bill)
+                claims += self._claims_of(buyer, mine, bill, idle[buyer] if mine[0].wish.gang else 0)
         return claims
 
-    def _claims_of(self, buyer: int, needs: list[Need], bill: Bill) -> list[Claim]:
+    def _claims_of(self, buyer: int, needs: list[Need], bill: Bill, idle: int) -> list[Claim]:
         state, wish = self.state, needs[0].wish
         failed = needs[0].failed
         delivery = state.deliveries[failed.origin]
         lots = sum(need.failed.original_lots for need in needs)
-        idle = sum(duty.original_lots for duty in self._running(delivery, buyer)) if wish.gang else 0
         good_ns = min(need.failed.claimed_ns for need in needs)
         noted = state.checkpoints.get((buyer, failed.origin))
         since = None if noted is None else max(0, (good_ns - noted) // NS_PER_SECOND)
@@ -201,9 +210,13 @@ class Failures:
             Claim(Class.C4, payee, due.rollback, Cause.COMPENSATION),
         ]
 
-    def _running(self, delivery: Delivery, buyer: int) -> list[Obligation]:
-        """Return what of a buyer's lots is being delivered and did not fail: substitutes left out."""
-        return [duty for duty in delivery.obligations if duty.buyer == buyer and not duty.closed and duty.original]
+    def _running(self, origin: int, buyer: int) -> int:
+        """Return how many of a buyer's lots are being delivered by those who sold them."""
+        return sum(
+            duty.original_lots
+            for duty in self.state.deliveries[origin].obligations
+            if duty.buyer == buyer and not duty.closed and duty.original and not duty.stranded
+        )
 
     # Cases.
 

@@ -47,6 +47,7 @@ class Obligation:
     paid: int = 0
     closed: bool = False
     failed: bool = False
+    stranded: bool = False  # The buyer's gang has gone elsewhere; it is delivered to nobody.
     claimed_ns: int = 0  # Last moment at which a failed one was good.
 
     @property
@@ -85,7 +86,7 @@ class Obligation:
         equivalent = self.equivalent * lots // self.lots
         part = Obligation(
             number, self.provider, self.buyer, self.handle, self.origin, lots, nodes, self.seq, self.start_ns,
-            self.end_ns, value, buyer_value, self.mark, self.case, self.original, equivalent,
+            self.end_ns, value, buyer_value, self.mark, self.case, self.original, equivalent, stranded=self.stranded,
         )  # fmt: skip
         self.lots -= lots
         self.value -= value
@@ -99,7 +100,8 @@ class Obligation:
         numbers = (
             self.number, self.provider, self.buyer, self.handle, self.origin, self.lots, self.seq, self.start_ns,
             self.end_ns, self.value, self.buyer_value, self.mark, self.case, int(self.original), self.equivalent,
-            self.suspect, self.paid, int(self.closed), int(self.failed), self.claimed_ns,
+            self.suspect, self.paid, int(self.closed), int(self.failed), int(self.stranded),
+            self.claimed_ns,
         )  # fmt: skip
         return f"obligation {' '.join(map(str, numbers))} {nodes}"
 

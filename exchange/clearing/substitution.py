@@ -4,36 +4,17 @@ The failed contract ends on both sides; each substitute sells to the house, whic
 own price. What a substitute costs above that is the defaulter's debt.
 """
 
-from dataclasses import dataclass
-
 from exchange.clearing.allocation import Demand, allocate, equivalent_lots, original_lots, uniform_price
 from exchange.clearing.arithmetic import ceil_div
+from exchange.clearing.later import Later, Moved
 from exchange.clearing.market import Market, Offer
 from exchange.clearing.meters import Meter, Run
-from exchange.clearing.obligations import Delivery, Obligation, Wish
+from exchange.clearing.needs import Bill, Need
+from exchange.clearing.obligations import Delivery, Obligation
 from exchange.clearing.state import Case, HouseState
 from exchange.clearing.words import Level, Stage
 from exchange.records import EventFlag, EventType
 from exchange.units import BPS, LOTS_MAX, NS_PER_SECOND, SECONDS_PER_HOUR
-
-
-@dataclass(slots=True, eq=False)
-class Need:
-    """What one buyer lacks, in lots as he has bought them."""
-
-    failed: Obligation
-    lots: int
-    wish: Wish
-    is_whole: bool  # Nothing else of the buyer's lots is being delivered.
-
-
-@dataclass(slots=True)
-class Bill:
-    """What has been arranged so far."""
-
-    begin_ns: int
-    budget: int  # What may be spent above the buyers' prices, surcharge included.
-    premium: int = 0
 
 
 class Substitution:
@@ -42,6 +23,7 @@ class Substitution:
     def __init__(self, state: HouseState) -> None:
         self.state = state
         self.market = Market(state)
+        self.later = Later(state, self.market)
 
     # What is arranged.
 
@@ -61,6 +43,14 @@ class Substitution:
         for handle in self._cheapest_first(origin, needs, self.market.equivalents(origin), excluded):
             willing = [need for need in needs if need.wish.other_class and self._may_move(need)]
             self._from_book(case, willing, handle, Stage.EQUIVALENT, excluded, bill)
+        for need in needs:
+            if need.lots and need.wish.gang and not need.is_whole and need.wish.other_fabric:
+                self._move_gang(case, need, excluded, bill)
+
+    def postpone(self, case: Case, needs: list[Need], bill: Bill) -> list[Moved]:
+        """Serve in later windows what no stage could serve in these hours (S4)."""
+        excluded = self.market.excluded(case.defaulter, [need.failed.buyer for need in needs])
+        return self.later.serve(case, needs, excluded, bill)
 
     def call(self, case: Case, needs: list[Need], bill: Bill) -> None:
         """Serve needs at one price from what rests at the end of the call auction (CLR-REAL-006)."""
@@ -90,6 +80,55 @@ class Substitution:
             if offers:
                 found.append((self.market.cost_micros(origin, handle, offers[0].ticks), handle))
         return [handle for _, handle in sorted(found)]
+
+    # A gang that has failed in part (CLR-REAL-005).
+
+    def _move_gang(self, case: Case, need: Need, excluded: set[int], bill: Bill) -> None:
+        """Move a whole gang to another fabric, where it could not be patched in its own.
+
+        The lots that are well are stranded: their providers go on and are paid, by the defaulter. That is done only
+        where it costs no more than replacing the whole gang at the cap.
+        """
+        failed, state = need.failed, self.state
+        delivery = self._delivery(failed.origin)
+        well = [duty for duty in delivery.obligations if duty.buyer == failed.buyer and not duty.closed]
+        whole_gang = (*well, failed)
+        if any(duty.equivalent or duty.case or duty.handle != failed.handle for duty in whole_gang):
+            return  # It has been moved or mended before.
+        lots = need.lots + sum(duty.lots for duty in well)
+        mark, seconds = failed.mark, (failed.end_ns - bill.begin_ns) // NS_PER_SECOND
+        scu, _ = state.scu_hours(failed.origin)
+        own_hour = state.price_micros(failed.origin, mark) * scu
+        stranded = sum(duty.lots for duty in well) * own_hour * seconds // SECONDS_PER_HOUR
+        limit = lots * (self.market.cap_micros(failed.origin, mark, failed.origin) - own_hour) * seconds
+        handles = self._cheapest_first(failed.origin, [need], self.market.fabrics_of_class(failed.origin), excluded)
+        for handle in handles:
+            offers = self.market.offers(failed.origin, mark, handle, excluded)
+            whole = Need(failed, lots, need.wish, True)
+            pieces = self._pieces(whole, lots, lots, handle, offers, bill)
+            costs = [self._values(whole, handle, one.ticks, count, count, bill.begin_ns) for one, count, _ in pieces]
+            cost = stranded + sum(value - own for value, own in costs)
+            if sum(count for _, count, _ in pieces) < lots or cost * SECONDS_PER_HOUR > limit:
+                continue
+            surcharge = ceil_div((bill.premium + cost) * state.terms_of(failed.origin).surcharge_bps, BPS)
+            if bill.premium + cost + surcharge > bill.budget:
+                continue
+            bill.premium += self._strand(case, well, bill)
+            self._from_book(case, [whole], handle, Stage.CLASS, excluded, bill)
+            need.lots = 0
+            return
+
+    def _strand(self, case: Case, well: list[Obligation], bill: Bill) -> int:
+        """Let lots go on for nobody, paid by the case from the substitutes' beginning on; return what that costs."""
+        cost = 0
+        for duty in well:
+            used_s = max(0, bill.begin_ns - duty.start_ns) // NS_PER_SECOND
+            kept = duty.buyer_value * min(used_s, duty.seconds) // max(1, duty.seconds)
+            cost += duty.buyer_value - kept
+            duty.buyer_value = kept
+            duty.stranded, duty.case = True, case.number
+            self.state.core.move_lots(duty.handle, duty.buyer, self.state.account, duty.lots)
+        return cost
 
     # S0.
 
