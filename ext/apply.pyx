@@ -12,12 +12,12 @@ from ext.quotes cimport continues_quote, leg_of, quote
 from ext.reasons cimport R_BALANCE, R_MALFORMED, R_NO_ACCOUNT, R_OPEN_LIMIT, R_STALE_REF, R_UNKNOWN_TYPE
 from ext.risk cimport evaluate
 from ext.shelf cimport sync_tops
-from ext.state cimport BROKEN_MEMORY, emit, emit_answer, is_call, told_of
+from ext.state cimport BROKEN_MEMORY, emit, emit_answer, free_money, is_call, told_of
 from ext.sweeps cimport cancel, mass_cancel, pass_time, protect_quotes, pull_quotes, reset_quotes, session_lost
 from ext.types cimport (
-    C_BLOCK, C_CANCEL, C_CANCEL_REF, C_DEPOSIT, C_MMP_RESET, C_MMP_SET, C_PLACE, C_QUOTE, C_RARE_FIRST, C_REPLACE,
-    C_REPLACE_REF, C_SESSION_LOST, C_TIME, C_WITHDRAW, E_ACCOUNT, E_ACK, E_LEVEL, E_REJECT, MONEY_MAX, NIL, O_BLOCK,
-    V_SELL, Account, Command, Event, Lane, Level, int64_t, uint32_t,
+    A_MARGINED, C_BLOCK, C_CANCEL, C_CANCEL_REF, C_DEPOSIT, C_MMP_RESET, C_MMP_SET, C_PLACE, C_QUOTE, C_RARE_FIRST,
+    C_REPLACE, C_REPLACE_REF, C_SESSION_LOST, C_TIME, C_WITHDRAW, E_ACCOUNT, E_ACK, E_LEVEL, E_REJECT, MONEY_MAX, NIL,
+    O_BLOCK, V_SELL, Account, Command, Event, Lane, Level, int64_t, uint32_t,
 )
 from ext.uncross cimport indicate
 from ext.waking cimport recheck_blocks
@@ -106,8 +106,9 @@ cdef void transfer(State *self, const Command *command) noexcept nogil:
         if account.balance > MONEY_MAX - amount or self.external < amount - MONEY_MAX:
             reject(self, command, R_BALANCE)
             return
-        account.margined = 1
-    elif account.balance - account.requirement < command.amount or self.external > MONEY_MAX - command.amount:
+        account.kind |= A_MARGINED
+    elif account.balance - account.keep < command.amount or free_money(account) < command.amount \
+            or self.external > MONEY_MAX - command.amount:
         reject(self, command, R_BALANCE)
         return
     account.balance += amount

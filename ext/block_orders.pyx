@@ -18,11 +18,12 @@ from ext.reasons cimport (
     R_NO_FABRIC, R_NO_INSTRUMENT, R_NO_PRODUCT, R_OPEN_LIMIT, R_POSITION_LIMIT, R_PRIORITY, R_PX_TICK, R_QTY_LOT,
     R_QTY_MAX, R_WINDOW_CLOSED,
 )
+from ext.risk cimport may_become_short, prepaid_part
 from ext.shelf cimport Shelf, shelf_wish
-from ext.state cimport Product, committed_lots, held_lots, is_before_gate, leg_handle, money_fits
+from ext.state cimport Product, committed_lots, free_money, held_lots, is_before_gate, leg_handle, money_fits
 from ext.types cimport (
-    BLOCKS_PER_ACCOUNT_MAX, BLOCKS_PER_PRODUCT_MAX, BLOCK_HOURS_MAX, BLOCK_HOURS_SHIFT, BUY, E_REPLACED, FOK, F_COD,
-    F_KEEP_PRIORITY, F_PHYSICAL, GTD, IOC, LOTS_MAX, MONEY_MAX, NIL, O_BLOCK, O_GTD, O_PHYSICAL, PRICE_MAX_TICKS,
+    A_PREPAID, BLOCKS_PER_ACCOUNT_MAX, BLOCKS_PER_PRODUCT_MAX, BLOCK_HOURS_MAX, BLOCK_HOURS_SHIFT, BUY, E_REPLACED, FOK,
+    F_COD, F_KEEP_PRIORITY, F_PHYSICAL, GTD, IOC, LOTS_MAX, MONEY_MAX, NIL, O_BLOCK, O_GTD, O_PHYSICAL, PRICE_MAX_TICKS,
     P_CONTINUOUS, P_LISTED, P_PRECLOSE, SELL, V_BLOCK, V_SELL, Account, Block, Event, Instrument, Order, Terms, wide_t,
 )
 
@@ -80,6 +81,7 @@ cdef struct Legs:               # What the legs of a block in all fabrics of its
     int trading                 # None has left continuous trading.
     int continuous
     int rated
+    int marked
     wide_t reserve
 
 
@@ -115,11 +117,15 @@ cdef void look_at_fabric(State *self, const Block *block, int fabric, Legs *legs
             legs.continuous = 0
         if instrument.long_micros != 0 or instrument.short_micros != 0:
             legs.rated = 1
-        rates += instrument.long_micros if block.side == BUY else instrument.short_micros
+        if block.side == SELL:
+            rates += instrument.short_micros
+        else:
+            rates += instrument.long_micros + prepaid_part(&self.accounts[block.account], instrument, 1)
         if instrument.mark >= 0:
             marks += instrument.mark
         else:
             marked = 0
+            legs.marked = 0
     reserve = reserve_of(block, rates, marks, marked, lot_micros)
     if reserve > legs.reserve:
         legs.reserve = reserve
@@ -134,6 +140,7 @@ cdef Legs look_at_legs(State *self, const Block *block) noexcept nogil:
     legs.trading = 1
     legs.continuous = 1
     legs.rated = 0
+    legs.marked = 1
     legs.reserve = 0
     for fabric in range(self.products[block.product].fabrics):
         if block.scope >> fabric & 1:
@@ -172,12 +179,28 @@ cdef int64_t most_held(State *self, const Block *block) noexcept nogil:
     return most
 
 
+cdef int may_prepay(State *self, const Block *block, const Legs *legs, int64_t lots) noexcept nogil:
+    """Whether every leg has a mark, and a sale is of lots held that are not offered yet (RSK-009)."""
+    cdef uint32_t first
+    cdef int32_t hour
+    if not legs.marked or block.side == BUY:
+        return legs.marked
+    first = first_leg(self, block)
+    for hour in range(block.hours):
+        if may_become_short(self, block.account, leg_handle(&self.products[block.product], block.start + hour,
+                                                            self.instruments[first].fabric), lots):
+            return 0
+    return 1
+
+
 cdef int refusal_by_account(State *self, const Block *block, const Legs *legs, int physical, int64_t lots,
                             int64_t replaced_lots, wide_t freed) noexcept nogil:
     """MARGIN, POSITION_LIMIT, NO_CAPACITY or none. `freed`: the requirement that a replaced block gives up."""
     cdef const Account *account = &self.accounts[block.account]
-    if account.margined or legs.rated:
-        if legs.reserve * lots > account.balance - account.requirement + freed:
+    if account.kind & A_PREPAID and not may_prepay(self, block, legs, lots - replaced_lots):
+        return R_MARGIN
+    if account.kind != 0 or legs.rated:
+        if legs.reserve * lots > free_money(account) + freed:
             return R_MARGIN
     if most_held(self, block) + account.block_lots + lots - replaced_lots > POSITION_LOTS_MAX:
         return R_POSITION_LIMIT

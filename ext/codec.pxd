@@ -21,7 +21,7 @@ cdef enum:                      # The reject reasons the gateway itself gives.
     X_STALE_REF = 240
 
 cdef enum:                      # Flags of the wire's place and block.
-    W_PLACE_FLAGS = 55          # Post-only, reduce-only, cancel-on-disconnect, physical, standby.
+    W_PLACE_FLAGS = 119         # Post-only, reduce-only, cancel-on-disconnect, physical, standby, firm.
     W_BLOCK_FLAGS = 20          # Cancel-on-disconnect, physical.
     W_KEEP_PRIORITY = 1         # Of a replace.
 

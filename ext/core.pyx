@@ -11,27 +11,24 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
 from ext.apply cimport apply_records, finish, finish_command, lengths_add_up
-from ext.blocks cimport block_of, end_block, has_leg
-from ext.book cimport arena_release, arena_reserve, books_close, books_open, handle_of, open_book, slot_of
-from ext.checks cimport position_for
+from ext.book cimport arena_release, arena_reserve, books_close, books_open, open_book
+from ext.checks cimport POSITION_LOTS_MAX, position_for
+from ext.clearing cimport (
+    Hit, admit_hit, carry_at, certify_position, check_hit, check_range, end_account_orders, evaluate_account,
+    evaluate_instrument, hit_order, pay_outside, position_rows, resting_rows, set_terms,
+)
 from ext.dump cimport dump_state
-from ext.fills cimport after_fill, charge, exchange, fill_maker, tell_trade
+from ext.fills cimport hand_over
 from ext.idmap cimport map_close, map_find, map_open, refs_open
 from ext.lanes cimport find_lane
-from ext.orders cimport clip_reduce_only, end_resting
 from ext.phases cimport close_gate, halt, pass_moments, resume, schedule_next, suspend_by_band
 from ext.queues cimport next_level
-from ext.reasons cimport D_CAPACITY
-from ext.risk cimport evaluate
+from ext.reasons cimport D_DEFAULT, D_USER
 from ext.shelf cimport Shelf, shelf_free, shelf_stale
-from ext.state cimport (
-    BROKEN_POSITIONS, Product, account_of, committed_lots, emit, grow_events, is_call, price_of, wide_high,
-    wide_low,
-)
+from ext.state cimport BROKEN_POSITIONS, Product, emit, grow_events, is_call, wide_high, wide_low
 from ext.types cimport (
-    E_FILL, FABRICS_MAX, NIL, O_BLOCK, O_PHYSICAL, O_REDUCE_ONLY, SCHEDULE_MOMENTS_MAX, SELL, SLOT_MASK, V_BALANCE,
-    V_TAKER, Account, Capacity, Command, Event, Lane, Level, Order, Position, Schedule, uint16_t, uint64_t, uint8_t,
-    wide_t,
+    A_MARGINED, A_PREPAID, FABRICS_MAX, MONEY_MAX, NIL, SCHEDULE_MOMENTS_MAX, SELL, SLOT_MASK, Account, Capacity,
+    Command, Event, Lane, Level, Position, Schedule, uint16_t, uint64_t, uint8_t, wide_t,
 )
 from ext.waking cimport wake_blocks
 
@@ -225,7 +222,7 @@ cdef class Core:
                              f"was {number}")
         account = &self.state.accounts[number]
         account.group = group
-        account.margined = margined
+        account.kind = A_MARGINED if margined else 0
         account.first_position = NIL
         account.last_position = NIL
         account.first_block = NIL
@@ -360,9 +357,7 @@ cdef class Core:
 
     def group(self, uint32_t account):
         """The owner group of an account."""
-        if account >= self.state.accounts_count:
-            raise ValueError(f"account must be below {self.state.accounts_count}, was {account}")
-        return self.state.accounts[account].group
+        return self.known(account).group
 
     def holdings(self, uint32_t handle):
         """(account, lots, certified) of every position of an instrument, in order of creation."""
@@ -377,119 +372,133 @@ cdef class Core:
 
     def sells(self, uint32_t handle):
         """(oid, price, leaves, account, physical) of the resting sells, best first."""
-        cdef uint32_t level, slot
-        cdef Order *order
-        self.listed(handle)
-        rows = []
-        level = self.state.books.books[handle].side[SELL].best
-        while level != NIL:
-            slot = self.state.books.levels[level].head
-            while slot != NIL:
-                order = &self.state.books.orders[slot]
-                rows.append((handle_of(&self.state.books, slot), self.state.books.levels[level].price, order.leaves,
-                             account_of(&self.state, slot), order.meta & O_PHYSICAL != 0))
-                slot = order.next
-            level = next_level(&self.state.books, handle, SELL, self.state.books.levels[level].price)
-        return rows
+        return [row[:5] for row in self.resting(handle, SELL)]
 
-    def take(self, uint64_t oid, int32_t lots, uint32_t account, uint32_t fee_ppm):
+    def resting(self, uint32_t handle, int side):
+        """(oid, price, leaves, account, physical, firm) of a side's resting orders, best first. O(orders)."""
+        self.listed(handle)
+        check_range("side", side, 0, 1)
+        return resting_rows(&self.state, handle, side)
+
+    def take(self, uint64_t oid, int64_t lots, uint32_t account, uint32_t fee_ppm):
         """Buy of a resting sell for an account, at most what it shows; returns the lots (MKT-021, MKT-032)."""
-        cdef State *state = &self.state
-        cdef uint32_t slot = slot_of(&state.books, oid), maker, taker, handle
-        cdef int32_t price
-        cdef int64_t fee
-        cdef Event *event
-        if slot == NIL or state.books.orders[slot].meta & O_BLOCK or account >= state.accounts_count:
-            raise ValueError(f"oid must be of a resting order and account be known, were {oid} and {account}")
-        if state.books.orders[slot].meta & O_REDUCE_ONLY and not clip_reduce_only(state, slot, SELL):
-            return 0
-        maker = state.books.terms[slot].position
-        handle = state.positions[maker].instrument
-        taker = position_for(state, account, handle)
-        if taker == NIL:
-            raise MemoryError("no room for a position")
-        price = price_of(state, slot)
-        lots = min(lots, state.books.orders[slot].shown)
-        state.next_match_id += 1
-        exchange(state, taker, maker, price, lots)
-        fill_maker(state, slot, price, lots, state.instruments[handle].maker_fee_ppm, V_BALANCE)
-        fee = charge(state, taker, price, lots, fee_ppm)
-        event = emit(state, E_FILL)
-        event.flags = V_BALANCE | V_TAKER
-        event.account = account
-        event.instrument = handle
-        event.match_id = state.next_match_id - 1
-        event.price = price
-        event.lots = lots
-        event.cum = lots
-        event.amount = fee
-        tell_trade(state, handle, price, lots, V_BALANCE)
-        after_fill(state, slot, lots)
-        self.check()
-        return lots
+        return self.hit(oid, lots, account, fee_ppm)
 
     def certify(self, uint32_t account, uint32_t handle, int64_t lots):
         """Set an account's capacity in an instrument; what it no longer backs ends (MKT-020, MKT-022)."""
-        cdef State *state = &self.state
-        cdef uint32_t position, slot, following
-        self.group(account)
-        self.listed(handle)
-        position = position_for(state, account, handle)
-        if position == NIL:
-            raise MemoryError("no room for a position")
-        state.capacities[position].certified = lots
-        slot = state.accounts[account].last_block
-        while slot != NIL:
-            following = state.books.terms[slot].mine_prev
-            if committed_lots(state, position) > lots and state.books.orders[slot].meta & O_PHYSICAL \
-                    and has_leg(state, &state.blocks[block_of(state, slot)], handle):
-                end_block(state, block_of(state, slot), D_CAPACITY)
-            slot = following
-        slot = state.positions[position].tail
-        while slot != NIL:
-            following = state.books.terms[slot].mine_prev
-            if committed_lots(state, position) > lots and state.books.orders[slot].meta & O_PHYSICAL:
-                end_resting(state, slot, D_CAPACITY)
-            slot = following
+        certify_position(&self.state, self.place_for(account, handle), lots)
         self.check()
+
+    cdef Account *known(self, uint32_t account) except NULL:
+        if account >= self.state.accounts_count:
+            raise ValueError(f"account must be below {self.state.accounts_count}, was {account}")
+        return &self.state.accounts[account]
+
+    cdef uint32_t place_for(self, uint32_t account, uint32_t handle) except? 0xFFFFFFFF:
+        """The slot of a position, made where there is none."""
+        cdef uint32_t slot
+        self.known(account)
+        self.listed(handle)
+        slot = position_for(&self.state, account, handle)
+        if slot == NIL:
+            raise MemoryError("no room for a position")
+        return slot
 
     cdef Instrument *listed(self, uint32_t handle) except NULL:
         if handle == 0 or handle >= self.state.instruments_count:
             raise ValueError(f"handle must be from 1 to {self.state.instruments_count - 1}, was {handle}")
         return &self.state.instruments[handle]
 
-    cdef void evaluate_all(self, uint32_t handle):
-        cdef uint32_t slot = self.state.instruments[handle].first_position
-        while slot != NIL:
-            evaluate(&self.state, slot)
-            slot = self.state.positions[slot].next_of_instrument
-
     def set_rates(self, uint32_t handle, int64_t long_micros, int64_t short_micros):
         """Micros of requirement per long and short lot."""
         cdef Instrument *instrument = self.listed(handle)
         instrument.long_micros = long_micros
         instrument.short_micros = short_micros
-        self.evaluate_all(handle)
+        evaluate_instrument(&self.state, handle)
 
     def set_mark(self, uint32_t handle, int32_t ticks):
         """Carry every position at a new mark (ACC-004). O(positions of the instrument)."""
-        cdef Instrument *instrument = self.listed(handle)
-        cdef int64_t moved = ticks - instrument.mark if instrument.mark >= 0 else 0
-        cdef uint32_t slot = instrument.first_position
-        cdef Position *position
-        cdef wide_t paid
-        cdef wide_t pool = 0                    # Ends at 0: what some gain, others lose.
-        instrument.mark = ticks
-        while slot != NIL:
-            position = &self.state.positions[slot]
-            paid = <wide_t>moved * position.lots * instrument.lot_micros
-            self.state.accounts[position.account].balance += paid
-            pool -= paid
-            slot = position.next_of_instrument
-        if pool != 0:
-            self.state.broken = BROKEN_POSITIONS
-        self.evaluate_all(handle)
+        self.listed(handle)
+        carry_at(&self.state, handle, ticks)
         self.check()
+
+    # The clearinghouse. Between `begin_rare` and `end_rare`; ValueError for what is not known or out of its range.
+
+    def pay(self, uint32_t account, int64_t micros):
+        """Add -2^62 to 2^62 micro-dollars to a balance, that of account 0 included (ACC-006)."""
+        check_range("micros", micros, -MONEY_MAX, MONEY_MAX)
+        self.known(account).balance += micros
+
+    def pay_external(self, int64_t micros):
+        """Add to EXT's balance, which stays within 2^62 either way (ACC-006)."""
+        pay_outside(&self.state, micros)
+
+    def set_margin(self, uint32_t account, int64_t addon, int64_t credit, int64_t keep):
+        """Set what is asked and granted beyond the positions, 0 to 2^62 micro-dollars (ACC-007, RSK-007, RSK-008)."""
+        self.known(account)
+        check_range("addon", addon, 0, MONEY_MAX)
+        check_range("credit", credit, 0, MONEY_MAX)
+        check_range("keep", keep, 0, MONEY_MAX)
+        set_terms(&self.state, account, addon, credit, keep)
+
+    def margin_terms(self, uint32_t account):
+        """(addon, credit, keep) of an account; its credit is 0 once it has had a fill."""
+        cdef Account *known = self.known(account)
+        return known.addon, known.credit, known.keep
+
+    def set_prepaid(self, uint32_t account, bint prepaid):
+        """Make an account pay in full, or not, and evaluate its positions, O(them) (RSK-009)."""
+        cdef Account *known = self.known(account)
+        known.kind = known.kind & ~A_PREPAID | (A_PREPAID if prepaid else 0)
+        evaluate_account(&self.state, account)
+
+    def is_prepaid(self, uint32_t account):
+        """Whether an account pays in full."""
+        return self.known(account).kind & A_PREPAID != 0
+
+    def clear_mark(self, uint32_t handle):
+        """Take mark and rates from a contract that has been paid, and evaluate its positions (ACC-010)."""
+        self.listed(handle).mark = -1
+        self.set_rates(handle, 0, 0)
+
+    def move_lots(self, uint32_t handle, uint32_t from_account, uint32_t to_account, int64_t lots):
+        """Move 1 to 2^31 - 1 long lots between two accounts at the mark: no money, no event (ACC-008)."""
+        cdef uint32_t giver
+        self.known(from_account)
+        self.known(to_account)
+        check_range("lots", lots, 1, POSITION_LOTS_MAX)
+        if from_account == to_account:
+            raise ValueError(f"to_account must be another one than from_account, was {to_account}")
+        giver = self.place_for(from_account, handle)
+        hand_over(&self.state, giver, self.place_for(to_account, handle), lots)
+
+    def end_orders(self, uint32_t account, int reason, uint32_t handle=0):
+        """End every order and block of an account, in one instrument or (0) all; returns how many (CXL-005)."""
+        self.known(account)
+        check_range("reason", reason, D_USER, D_DEFAULT)
+        if handle:
+            self.listed(handle)
+        cdef int32_t ended = end_account_orders(&self.state, account, handle, reason)
+        self.check()
+        return ended
+
+    def hit(self, uint64_t oid, int64_t lots, uint32_t account, uint32_t fee_ppm, int64_t price=-1,
+            bint at_mark=False):
+        """Trade with a resting order for an account, at most what it shows; returns the lots (ACC-009)."""
+        cdef State *state = &self.state
+        cdef uint32_t maker
+        cdef Hit found
+        check_hit(state, &found, oid, lots, price)
+        found.fee_ppm = fee_ppm
+        found.at_mark = at_mark
+        self.known(account)
+        maker = state.books.terms[found.slot].position
+        if not admit_hit(state, &found):
+            return 0
+        found.taker = self.place_for(account, state.positions[maker].instrument)
+        hit_order(state, &found)
+        self.check()
+        return found.lots
 
     def events_bytes(self):
         """The batch's events as 64-byte records."""
@@ -497,9 +506,7 @@ cdef class Core:
 
     def balance(self, uint32_t account):
         """Balance in micros."""
-        if account >= self.state.accounts_count:
-            raise ValueError(f"account must be below {self.state.accounts_count}, was {account}")
-        cdef wide_t balance = self.state.accounts[account].balance
+        cdef wide_t balance = self.known(account).balance
         return (<object>wide_high(balance) << 64) | <object>wide_low(balance)
 
     def external_balance(self):
@@ -507,11 +514,13 @@ cdef class Core:
         return self.state.external
 
     def requirement_sum(self, uint32_t account):
-        """Sum of the account's requirements as last evaluated, and of its blocks' reserves, micros."""
-        cdef wide_t requirement
-        self.balance(account)
-        requirement = self.state.accounts[account].requirement
+        """Sum of the account's requirements as last evaluated, of its blocks' reserves, and its add-on, micros."""
+        cdef wide_t requirement = self.known(account).requirement
         return (<object>wide_high(requirement) << 64) | <object>wide_low(requirement)
+
+    def positions_bytes(self):
+        """Account, handle, lots, open buy and open sell lots as int64 rows, those of three zeros left out."""
+        return position_rows(&self.state)
 
     def position(self, uint32_t account, uint32_t instrument):
         """(lots, open buy lots, open sell lots, requirement)."""

@@ -10,13 +10,15 @@ from ext.phases cimport next_moment
 from ext.queues cimport next_level
 from ext.state cimport wide_low
 from ext.types cimport (
-    AUCTION_ONLY, META_BITS, NIL, O_PHYSICAL, O_QUOTE, QUOTE_LANES, Account, Block, Expiry, Instrument, Lane, Order,
-    Outcome, Position, Terms, int64_t, uint32_t, uint64_t,
+    AUCTION_ONLY, FIRM_OFFER, META_BITS, NIL, O_PHYSICAL, O_QUOTE, QUOTE_LANES, Account, Block, Expiry, Instrument,
+    Lane, Order, Outcome, Position, Terms, int64_t, uint32_t, uint64_t,
 )
 
 
 cdef enum:
-    O_AUCTION_ONLY = 32         # Canonical flag of an auction-only order.
+    O_AUCTION_ONLY = 32         # Canonical flags of an auction-only order, of a firm one,
+    O_FIRM = 64
+    HAS_TERMS = 4               # and of an account with terms of the clearinghouse.
 
 
 cdef struct Row:
@@ -52,13 +54,19 @@ cdef void put_accounts(Row *row, State *self) noexcept nogil:
     cdef uint32_t index
     cdef Account *account
     cdef Instrument *instrument
+    cdef int has_terms
     for index in range(self.accounts_count):
         account = &self.accounts[index]
         put(row, account.group)
-        put(row, account.margined)
+        has_terms = account.addon != 0 or account.credit != 0 or account.keep != 0
+        put(row, account.kind | (HAS_TERMS if has_terms else 0))
         put(row, <int64_t>wide_low(account.balance))
         put(row, <int64_t>wide_low(account.requirement))
         put(row, account.open_orders)
+        if has_terms:
+            put(row, account.addon)
+            put(row, account.credit)
+            put(row, account.keep)
     for index in range(1, self.instruments_count):
         instrument = &self.instruments[index]
         put(row, instrument.phase)
@@ -95,7 +103,8 @@ cdef void put_order(Row *row, State *self, uint32_t slot, int64_t price) noexcep
     put(row, order.shown)
     put(row, order.cum)
     put(row, terms.display if terms.display > 0 else 0)
-    put(row, order.meta & (0x1F | O_PHYSICAL) | (O_AUCTION_ONLY if terms.display == AUCTION_ONLY else 0))
+    put(row, order.meta & (0x1F | O_PHYSICAL) | (O_AUCTION_ONLY if terms.display == AUCTION_ONLY else 0)
+        | (O_FIRM if terms.display == FIRM_OFFER else 0))
     put(row, self.positions[terms.position].account)
     put(row, 0 if order.meta & O_QUOTE else <int64_t>terms.ref)
     put(row, self.lanes[terms.lane].number)

@@ -4,8 +4,19 @@
 from ext.book cimport touch_level
 from ext.orders cimport count_protected, release
 from ext.queues cimport append_to_level, leave_level, take_from_level
-from ext.state cimport count_open, emit, emit_order, fee_of, money_of, move, note_trade, side_of, touch_position
+from ext.state cimport (
+    count_open, emit, emit_order, fee_of, money_of, move, note_trade, side_of, touch_position, void_credit,
+)
 from ext.types cimport E_FILL, E_TRADE, O_QUOTE, Event, Instrument, Level, Order, Position, wide_t
+
+
+cdef void hand_over(State *self, uint32_t giver, uint32_t taker, int64_t lots) noexcept nogil:
+    """Move lots between two positions, without money; credits for what was held are void (RSK-008)."""
+    self.positions[giver].lots -= lots
+    self.positions[taker].lots += lots
+    touch_position(self, taker)
+    touch_position(self, giver)
+    void_credit(self, self.positions[giver].account, self.positions[taker].account)
 
 
 cdef void exchange(State *self, uint32_t buyer, uint32_t seller, int32_t price, int64_t lots) noexcept nogil:
@@ -14,10 +25,7 @@ cdef void exchange(State *self, uint32_t buyer, uint32_t seller, int32_t price, 
     cdef Position *sold = &self.positions[seller]
     cdef Instrument *instrument = &self.instruments[bought.instrument]
     note_trade(self, bought.instrument, price)
-    bought.lots += lots
-    sold.lots -= lots
-    touch_position(self, buyer)
-    touch_position(self, seller)
+    hand_over(self, seller, buyer, lots)
     move(self, bought.account, sold.account, <wide_t>lots * (price - instrument.mark) * instrument.lot_micros)
 
 

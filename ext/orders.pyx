@@ -19,14 +19,14 @@ from ext.reasons cimport (
 )
 from ext.risk cimport reducible
 from ext.state cimport (
-    BROKEN_MEMORY, account_of, count_open, emit, emit_done, emit_order, emit_replaced, fee_of, is_call, money_of, move,
-    note_trade, price_of, side_of, touch_position,
+    BROKEN_MEMORY, account_of, count_open, emit, emit_done, emit_order, emit_replaced, fee_of, is_call, is_firm,
+    money_of, move, note_trade, price_of, side_of, touch_position, void_credit,
 )
 from ext.types cimport (
-    AU, AUCTION_ONLY, BUY, C_CANCEL, C_REPLACE, E_FILL, E_TRADE, FILL_STP_DECREMENT, FILL_TRADE, FOK, F_COD,
-    F_KEEP_PRIORITY, F_PHYSICAL, F_POST_ONLY, F_REDUCE_ONLY, F_STANDBY, GTD, GTG, IOC, LOTS_MAX, NIL, O_GTD, O_ICEBERG,
-    O_PHYSICAL, O_POST_ONLY, O_QUOTE, O_REDUCE_ONLY, PRICE_MAX_TICKS, P_CONTINUOUS, SELL, SLOT_MASK, V_SELL, V_TAKER,
-    Event, Fill, Lane, Order, Position, Terms, wide_t,
+    AU, AUCTION_ONLY, BUY, C_CANCEL, C_REPLACE, E_FILL, E_TRADE, FILL_STP_DECREMENT, FILL_TRADE, FIRM_OFFER, FOK, F_COD,
+    F_FIRM, F_KEEP_PRIORITY, F_PHYSICAL, F_POST_ONLY, F_REDUCE_ONLY, F_STANDBY, GTD, GTG, IOC, LOTS_MAX, NIL, O_GTD,
+    O_ICEBERG, O_PHYSICAL, O_POST_ONLY, O_QUOTE, O_REDUCE_ONLY, PRICE_MAX_TICKS, P_CONTINUOUS, SELL, SLOT_MASK, V_SELL,
+    V_TAKER, Event, Fill, Lane, Order, Position, Terms, wide_t,
 )
 
 
@@ -36,18 +36,25 @@ cdef inline int is_malformed(const Command *command) noexcept nogil:
     cdef int immediate = command.tif == IOC or command.tif == FOK or command.tif == AU
     if command.side > SELL or command.tif > AU or command.stp > 3:
         return 1
-    if command.flags & ~(F_POST_ONLY | F_REDUCE_ONLY | F_COD | F_PHYSICAL | F_STANDBY):
+    if command.flags & ~(F_POST_ONLY | F_REDUCE_ONLY | F_COD | F_PHYSICAL | F_STANDBY | F_FIRM):
         return 1
-    if command.flags & (F_PHYSICAL | F_STANDBY) and command.side != SELL:
-        return 1
-    if command.flags & F_STANDBY and (command.flags & ~(F_STANDBY | F_COD) or command.lots_2 != 0
-                                      or (command.tif != GTG and command.tif != GTD)):
+    if command.flags & (F_PHYSICAL | F_STANDBY | F_FIRM) and is_malformed_sale(command):
         return 1
     if command.lots_2 < 0 or (command.lots > 0 and command.lots_2 > command.lots):
         return 1
     if immediate and (command.lots_2 != 0 or command.flags & F_POST_ONLY):
         return 1
     return command.amount <= 0 if command.tif == GTD else command.amount != 0
+
+
+cdef int is_malformed_sale(const Command *command) noexcept nogil:
+    """Physical, standby or firm."""
+    if command.side != SELL:
+        return 1
+    if command.flags & F_STANDBY and (command.flags & ~(F_STANDBY | F_FIRM | F_COD) or command.lots_2 != 0
+                                      or (command.tif != GTG and command.tif != GTD)):
+        return 1
+    return command.flags & F_FIRM and not (command.flags & F_STANDBY and command.tif == GTG)
 
 
 cdef int refusal_of_place(State *self, const Command *command) noexcept nogil:
@@ -105,7 +112,7 @@ cdef uint32_t enter(State *self, uint32_t position, uint32_t lane, uint64_t ref,
     terms.tag = tag
     terms.display = display
     order.level = NIL
-    if display:
+    if display > 0:
         order.meta |= O_ICEBERG
     touch_position(self, position)
     return slot
@@ -115,6 +122,7 @@ cdef void place(State *self, const Command *command, uint32_t lane) noexcept nog
     """ORD-001 to ORD-005, MAT-001 to MAT-008."""
     cdef int reason = refusal_of_place(self, command)
     cdef uint32_t position, slot, flags
+    cdef int32_t display = AUCTION_ONLY if command.tif == AU else command.lots_2
     cdef Event *event
     if reason:
         refuse(self, command, lane, reason)
@@ -125,9 +133,9 @@ cdef void place(State *self, const Command *command, uint32_t lane) noexcept nog
         flags |= O_GTD
     if command.flags & (F_PHYSICAL | F_STANDBY):
         flags |= O_PHYSICAL
-    slot = enter(self, position, lane, command.ref, command.lots, command.lots_2, command.tag, flags)
-    if command.tif == AU:
-        self.books.terms[slot].display = AUCTION_ONLY
+        if command.flags & F_FIRM:
+            display = FIRM_OFFER
+    slot = enter(self, position, lane, command.ref, command.lots, display, command.tag, flags)
     event = accept(self, command, lane, handle_of(&self.books, slot))
     event.instrument = command.instrument
     event.flags = V_SELL if command.side else 0
@@ -177,6 +185,7 @@ cdef void settle_trade(State *self, const Fill *fill, uint32_t taker, int side) 
     note_trade(self, taker_position.instrument, fill.price)
     move(self, taker_position.account, maker_position.account,
          <wide_t>signed_lots * (fill.price - instrument.mark) * instrument.lot_micros)
+    void_credit(self, taker_position.account, maker_position.account)
     move(self, maker_position.account, 0, maker_fee)
     move(self, taker_position.account, 0, taker_fee)
     taker_position.lots += signed_lots
@@ -431,7 +440,8 @@ cdef int refusal_of_replace(State *self, const Command *command, uint32_t slot) 
     leaves = <int64_t>command.lots - order.cum
     side = side_of(self, slot)
     instrument = &self.instruments[position.instrument]
-    if instrument.phase != P_CONTINUOUS and not is_call(instrument.phase) and not instrument.balancing:
+    if instrument.phase != P_CONTINUOUS and not is_call(instrument.phase) \
+            and (not instrument.balancing or is_firm(self, slot)):
         return closed_or_not_open(instrument)
     if command.price != price_of(self, slot) and outside_static_band(instrument, command.price):
         return R_PX_BAND

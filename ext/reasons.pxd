@@ -42,3 +42,5 @@ cdef enum:                      # Why an order ended.
     D_REDUCE_ONLY = 10
     D_AUCTION = 11
     D_CAPACITY = 12
+    D_LIQUIDATION = 13
+    D_DEFAULT = 14

@@ -1,7 +1,10 @@
 """The pre-trade check: O(1) on counters, integers only, 128 bits wide in between (docs/spec/accounts.md)."""
 
-from ext.state cimport State, best_price
-from ext.types cimport BUY, MONEY_MAX, Account, Instrument, Position, int32_t, int64_t, uint32_t, wide_t
+from ext.idmap cimport map_find
+from ext.state cimport State, best_price, free_money
+from ext.types cimport (
+    A_PREPAID, BUY, MONEY_MAX, NIL, SELL, Account, Instrument, Position, int32_t, int64_t, uint32_t, uint64_t, wide_t,
+)
 
 
 cdef inline wide_t held(int64_t lots, int64_t rate_micros) noexcept nogil:
@@ -36,15 +39,36 @@ cdef inline wide_t sell_requirement(const Instrument *instrument, int64_t lots, 
     return sum
 
 
+cdef inline wide_t in_full(const Instrument *instrument) noexcept nogil:
+    """What a prepaid account pays for a lot beyond its long rate (RSK-009)."""
+    cdef wide_t value = <wide_t>instrument.mark * instrument.lot_micros if instrument.mark >= 0 else 0
+    return value - instrument.long_micros if value > instrument.long_micros else 0
+
+
+cdef inline wide_t prepaid_part(const Account *account, const Instrument *instrument, int64_t lots) noexcept nogil:
+    """What `lots`, held or bid for, require beyond RSK-002 where the account is prepaid."""
+    return lots * in_full(instrument) if account.kind & A_PREPAID and lots > 0 else 0
+
+
+cdef inline int may_become_short(State *self, uint32_t account, uint32_t instrument, int64_t lots) noexcept nogil:
+    """Whether `lots` sold on top of all that is offered could be more than is held."""
+    cdef uint32_t slot = map_find(&self.position_map, (<uint64_t>account << 32) | instrument)
+    if slot == NIL:
+        return lots > 0
+    return self.positions[slot].open_sell + self.capacities[slot].block_sell + lots > self.positions[slot].lots
+
+
 cdef inline void evaluate(State *self, uint32_t slot) noexcept nogil:
     """Bring a position's requirement, and its account's sum, up to date (RSK-004)."""
     cdef Position *position = &self.positions[slot]
     cdef Instrument *instrument = &self.instruments[position.instrument]
+    cdef Account *account = &self.accounts[position.account]
     cdef int64_t requirement = larger_side(
-        buy_requirement(instrument, position.lots, position.open_buy, best_price(self, position.instrument, 0)),
+        buy_requirement(instrument, position.lots, position.open_buy, best_price(self, position.instrument, 0))
+        + prepaid_part(account, instrument, position.lots + position.open_buy),
         sell_requirement(instrument, position.lots, position.open_sell, best_price(self, position.instrument, 1)),
     )
-    self.accounts[position.account].requirement += <wide_t>requirement - position.requirement
+    account.requirement += <wide_t>requirement - position.requirement
     position.requirement = requirement
 
 
@@ -90,19 +114,26 @@ cdef inline int64_t requirement_with(State *self, const Position *position, int 
         else:
             sell = sell_requirement(instrument, position.lots, open_sell + lots,
                                     price if ask < 0 or price < ask else ask)
-    return larger_side(buy, sell)
+        lots = 0                                # None more to be long of.
+    return larger_side(buy + prepaid_part(&self.accounts[position.account], instrument,
+                                          position.lots + open_buy + lots), sell)
 
 
 cdef inline int covered(State *self, const Position *position, int side, int32_t price, int64_t lots,
                         int64_t replaced_lots) noexcept nogil:
-    """RSK-003 and RSK-006: whether the account can afford the order."""
+    """RSK-003, RSK-006 and RSK-009: whether the account can afford the order."""
     cdef const Account *account = &self.accounts[position.account]
     cdef const Instrument *instrument = &self.instruments[position.instrument]
     cdef int64_t more
-    if not account.margined and instrument.long_micros == 0 and instrument.short_micros == 0:
+    if account.kind & A_PREPAID:
+        if instrument.mark < 0:
+            return 0
+        if side == SELL and may_become_short(self, position.account, position.instrument, lots - replaced_lots):
+            return 0
+    elif account.kind == 0 and instrument.long_micros == 0 and instrument.short_micros == 0:
         return 1
     more = requirement_with(self, position, side, price, lots, replaced_lots) - position.requirement
-    return more <= 0 or <wide_t>account.balance - account.requirement >= more
+    return more <= 0 or free_money(account) >= more
 
 
 cdef inline int64_t reducible(const Position *position, int side) noexcept nogil:

@@ -6,9 +6,9 @@ from libc.string cimport memset
 from ext.book cimport Books, handle_of
 from ext.idmap cimport Map, RefIndex
 from ext.types cimport (
-    BUY, E_DONE, E_REPLACED, NIL, O_BLOCK, O_QUOTE, P_HALTED, P_OPEN, P_PRECLOSE, P_VOLATILITY, V_QUOTE, V_SELL,
-    Account, Block, Capacity, Command, Event, Expiry, Instrument, Lane, Order, Position, Schedule, Terms, int32_t,
-    int64_t, uint32_t, uint64_t, wide_t,
+    BUY, E_DONE, E_REPLACED, FIRM_OFFER, NIL, O_BLOCK, O_PHYSICAL, O_QUOTE, P_HALTED, P_OPEN, P_PRECLOSE, P_VOLATILITY,
+    V_QUOTE, V_SELL, Account, Block, Capacity, Command, Event, Expiry, Instrument, Lane, Order, Position, Schedule,
+    Terms, int32_t, int64_t, uint32_t, uint64_t, wide_t,
 )
 
 
@@ -185,6 +185,11 @@ cdef inline void touch_position(State *self, uint32_t slot) noexcept nogil:
         self.touched_count += 1
 
 
+cdef inline int is_firm(State *self, uint32_t slot) noexcept nogil:
+    """Whether an order's owner cannot take it back (MKT-033)."""
+    return self.books.orders[slot].meta & O_PHYSICAL and self.books.terms[slot].display == FIRM_OFFER
+
+
 cdef inline int32_t price_of(State *self, uint32_t slot) noexcept nogil:
     return self.books.levels[self.books.orders[slot].level].price
 
@@ -265,6 +270,17 @@ cdef inline void count_open(State *self, uint32_t position, int side, int64_t lo
         self.positions[position].open_buy += lots
     else:
         self.positions[position].open_sell += lots
+
+
+cdef inline void void_credit(State *self, uint32_t one, uint32_t other) noexcept nogil:
+    """What two accounts hold has changed: the credit for what they held is void (RSK-008)."""
+    self.accounts[one].credit = 0
+    self.accounts[other].credit = 0
+
+
+cdef inline wide_t free_money(const Account *account) noexcept nogil:
+    """What new risk may use, micros (RSK-003, RSK-008)."""
+    return account.balance - account.requirement + account.credit
 
 
 cdef inline void move(State *self, uint32_t debit, uint32_t credit, wide_t amount_micros) noexcept nogil:

@@ -7,8 +7,10 @@ from ext.calendar cimport heap_pop
 from ext.lanes cimport accept, find_lane, find_or_add_lane, refuse
 from ext.orders cimport end_resting, target_slot
 from ext.phases cimport pass_moments
-from ext.reasons cimport D_COD, D_EXPIRED, D_MMP, D_USER, R_MALFORMED, R_NO_ACCOUNT, R_NO_ORDER, R_OPEN_LIMIT
-from ext.state cimport emit, side_of
+from ext.reasons cimport (
+    D_COD, D_EXPIRED, D_MMP, D_USER, R_MALFORMED, R_NO_ACCOUNT, R_NO_ORDER, R_OPEN_LIMIT, R_WINDOW_CLOSED,
+)
+from ext.state cimport emit, is_firm, side_of
 from ext.types cimport (
     E_NOTICE, E_REJECT, MMP_WINDOW_MAX_MS, M_INSTRUMENT, M_LANE, M_PRODUCT, M_SIDE, M_TAG, M_WINDOWS, NIL, O_BLOCK,
     O_COD, QUOTE_LANES, SELL, Block, Event, Instrument, Lane, Order, Terms, int32_t, int64_t, uint64_t,
@@ -77,7 +79,7 @@ cdef void mass_cancel(State *self, const Command *command, uint32_t lane) noexce
             slot = self.positions[position].head
             while slot != NIL:
                 following = self.books.terms[slot].mine_next
-                if covers_order(self, command, slot):
+                if covers_order(self, command, slot) and not is_firm(self, slot):
                     end_resting(self, slot, D_USER)
                     count += 1
                 slot = following
@@ -114,7 +116,7 @@ cdef void session_lost(State *self, const Command *command) noexcept nogil:
             order = &self.books.orders[slot]
             terms = &self.books.terms[slot]
             following = terms.mine_next
-            if terms.lane == lane and (command.side == 1 or order.meta & O_COD):
+            if terms.lane == lane and (command.side == 1 or order.meta & O_COD) and not is_firm(self, slot):
                 end_resting(self, slot, D_COD)
             slot = following
         position = self.positions[position].next_of_account
@@ -156,6 +158,9 @@ cdef void cancel(State *self, const Command *command, uint32_t lane) noexcept no
     cdef uint32_t slot = target_slot(self, command, lane)
     if slot == NIL:
         refuse(self, command, lane, R_NO_ORDER)
+        return
+    if is_firm(self, slot):
+        refuse(self, command, lane, R_WINDOW_CLOSED)
         return
     accept(self, command, lane, handle_of(&self.books, slot))
     end_any(self, slot, D_USER)

@@ -87,6 +87,7 @@ cdef enum:                      # Command flags of place, replace and quote.
     F_KEEP_PRIORITY = 8         # replace only
     F_PHYSICAL = 16
     F_STANDBY = 32
+    F_FIRM = 64
 
 cdef enum:                      # Command flags of mass cancel: which filters are set.
     M_INSTRUMENT = 1
@@ -136,6 +137,7 @@ cdef enum:                      # Limits; each is described in docs/limits.md.
 
 cdef enum:
     AUCTION_ONLY = -1           # Terms.display of an auction-only order.
+    FIRM_OFFER = -2             # Terms.display of a standby sell that its owner cannot take back.
     BLOCK_HOURS_SHIFT = 8       # A block's hours are the high byte of its flags.
 
 
@@ -195,7 +197,7 @@ cdef struct Terms:              # 32 bytes beside each order: what its owner and
     uint32_t mine_prev          # Orders of one position in order of entry.
     uint32_t mine_next
     uint32_t tag
-    int32_t display             # Lots shown at a time; read only with O_ICEBERG. AUCTION_ONLY: ends with the call.
+    int32_t display             # Lots shown at a time; read only with O_ICEBERG. Else AUCTION_ONLY or FIRM_OFFER.
 
 
 cdef struct Level:              # 40 bytes.
@@ -265,18 +267,27 @@ cdef struct Capacity:           # Beside each position: what its account may del
     int64_t block_sell          # Leaves of resting sell blocks with a leg there.
 
 
-cdef struct Account:
-    wide_t requirement          # Sum over its positions and its resting blocks.
+cdef enum:                      # What Account.kind is made of; 0: an account that is not checked where rates are 0.
+    A_MARGINED = 1
+    A_PREPAID = 2               # Pays in full and is never short (RSK-009).
+
+
+cdef struct Account:            # 128 bytes; what orders and fills touch is in the first line.
+    wide_t requirement          # Sum over its positions and its resting blocks, and its add-on.
     wide_t balance              # Micros.
+    int64_t credit              # Micros; void with the next fill (RSK-008).
     int64_t block_lots          # Leaves of its resting blocks.
     uint32_t group
-    uint32_t margined
+    uint32_t kind
     uint32_t open_orders
+    uint32_t blocks             # Resting ones.
     uint32_t first_position
     uint32_t last_position
-    uint32_t blocks             # Resting ones.
     uint32_t first_block        # Their slots in order of entry.
     uint32_t last_block
+    int64_t addon               # Micros; counted in `requirement` (RSK-007).
+    int64_t keep                # What a withdrawal leaves of the balance (ACC-007).
+    int64_t unused[4]
 
 
 cdef struct Instrument:         # 64 bytes: one cache line.

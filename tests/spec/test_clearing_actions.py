@@ -13,12 +13,6 @@ from exchange.reasons import DoneReason
 from exchange.reference import ReferenceCore
 from exchange.units import LOTS_MAX, MONEY_MAX, POSITION_MAX, PRICE_MAX_TICKS
 
-
-@pytest.fixture
-def core():
-    """The reference; the compiled core follows."""
-    return ReferenceCore
-
 ANN, BOB, CAT, DAN = (NUMBER[name] for name in ("ann", "bob", "cat", "dan"))
 
 

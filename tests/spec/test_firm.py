@@ -5,13 +5,6 @@ from venue import NUMBER, Venue, moment_ns, oid_of
 
 from exchange import commands
 from exchange.reasons import DoneReason
-from exchange.reference import ReferenceCore
-
-
-@pytest.fixture
-def core():
-    """The reference; the compiled core follows."""
-    return ReferenceCore
 
 FIRM = {"flags": 32 | 64}
 

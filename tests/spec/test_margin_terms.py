@@ -10,12 +10,6 @@ from exchange import commands
 from exchange.reference import ReferenceCore
 from exchange.units import MONEY_MAX
 
-
-@pytest.fixture
-def core():
-    """The reference; the compiled core follows."""
-    return ReferenceCore
-
 ANN, BOB = NUMBER["ann"], NUMBER["bob"]
 
 

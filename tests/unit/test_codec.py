@@ -94,7 +94,7 @@ def test_quote_becomes_one_record_a_leg():
     assert taken(22, 6, 9, legs, 1, 3) == commands.quote(ACCOUNT, 6, expected, lane=LANE)
 
 
-def test_place_may_be_for_a_call_physical_or_standby():
+def test_place_may_be_for_a_call_physical_standby_or_firm():
     assert taken(16, 1, 1, 1, 5, 6, 4, 16) == commands.place(ACCOUNT, 1, 1, 1, 5, 6, tif=Tif.AU, flags=16, lane=LANE)
     every = [flag for flag in OrderFlag if flag is not OrderFlag.KEEP_PRIORITY]
     assert taken(16, 1, 1, 1, 5, 6, 0, sum(every)) == commands.place(
@@ -187,7 +187,7 @@ NO_INTEGERS = (None, "1", b"1", 1.0, True, [], 1 << 53, -(1 << 53), (1 << 64) - 
         [16, 1, 1, 0, 5, 6, 256, 0],
         [16, 1, 1, 0, 5, 6, 0, 8],  # Hidden.
         [16, 1, 1, 0, 5, 6, 0, 40],  # Hidden, standby.
-        [16, 1, 1, 0, 5, 6, 0, 64],  # Market.
+        [16, 1, 1, 0, 5, 6, 0, 128],  # No flag.
         [*PLACE, 0, -1],
         [*PLACE, 0, 0, 256],
         [*PLACE, 0, 0, 0, 1 << 32],
@@ -316,7 +316,7 @@ def test_integers_are_read_as_the_library_writes_them(values):
         and 0 <= inst < 1 << 32
         and 0 <= tag < 1 << 32
         and all(0 <= value < 256 for value in (side, tif, stp))
-        and flags in range(64)
+        and flags in range(128)
         and not flags & 8
         and deadline >= 0
     )
