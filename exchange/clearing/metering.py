@@ -58,8 +58,16 @@ class Meter:
     low_in_row: int = 0
     failed: bool = False
 
-    def after(self, secs: int, rating: int, contract: int) -> "Meter":
-        """Return the meter one interval later (CLR-MTR-003). Arguments and errors as effective."""
+    def after(self, secs: int, rating: int, contract: int, low_intervals: int = LOW_INTERVALS) -> "Meter":
+        """Return the meter one interval later (CLR-MTR-003). Errors as effective.
+
+        Args:
+            secs: see effective.
+            rating: see effective.
+            contract: see effective.
+            low_intervals: as many low ones in a row, and the lot has failed (DetectionTerms).
+
+        """
         low_in_row = self.low_in_row + 1 if is_low(rating, contract) else 0
         counted = self.effective + effective(secs, rating, contract)
-        return Meter(counted, low_in_row, self.failed or low_in_row >= LOW_INTERVALS)
+        return Meter(counted, low_in_row, self.failed or low_in_row >= low_intervals)

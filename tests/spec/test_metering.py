@@ -79,3 +79,8 @@ def test_three_low_intervals_in_a_row_have_failed_clr_mtr_003(ratings, low, fail
     for letter in ratings:
         meter = meter.after(60, FULL if letter == "g" else 899_999, FULL)
     assert (meter.low_in_row, meter.failed) == (low, failed)
+
+
+def test_how_many_low_intervals_is_a_parameter_clr_mtr_003():
+    assert Meter().after(60, 0, FULL, low_intervals=1).failed
+    assert not Meter(0, 3).after(60, 0, FULL, low_intervals=5).failed
