@@ -201,7 +201,7 @@ cdef class Core:
         self.state.events[event].lots = lots
 
     def emit(self, int type, *, int flags=0, int reason=0, uint32_t account=0, uint32_t instrument=0, int32_t price=0,
-             int32_t lots=0, int32_t cum=0, int32_t leaves=0, int64_t amount=0):
+             int32_t lots=0, int32_t cum=0, int32_t leaves=0, int64_t amount=0, uint64_t match_id=0):
         """Append an event of the present command."""
         cdef Event *event = emit(&self.state, type)
         event.flags = flags
@@ -213,6 +213,7 @@ cdef class Core:
         event.cum = cum
         event.leaves = leaves
         event.amount = amount
+        event.match_id = match_id
 
     def add_account(self, uint32_t number, uint32_t group, bint margined):
         """Make the next account. Numbers are dense, 0 is the venue's fee account."""

@@ -94,6 +94,11 @@ def test_arrays_have_one_entry_a_node_clr_det_001():
             seen(1, 0, 0, low=low, **more)
 
 
+def test_a_node_not_yet_heard_is_never_suspect_clr_det_002():
+    terms = DetectionTerms(heartbeat_s=1, missed=1, grace_s=0, handover_s=300)
+    assert seen(299, None, -1, terms=terms) == ([OK, OK], [None, None])
+
+
 @pytest.mark.parametrize(
     ("name", "least", "most"),
     [("heartbeat_s", 1, 600), ("missed", 1, 60), ("grace_s", 0, 3600), ("handover_s", 1, 3600),
@@ -116,6 +121,8 @@ def test_terms_are_within_their_ranges_clr_det_001(name, least, most):
         ([(-3599, 15), (-1, 6)], 100, True),
         ([(-3600, 15), (-1, 6)], 100, False),
         ([(1, 100)], 100, False),
+        ([(0, 200_001)], 1_000_000, True),
+        ([(0, 200_000)], 1_000_000, False),
         ([(0, 1)], 4, True),
         ([(0, 1)], 5, False),
         ([], 0, False),

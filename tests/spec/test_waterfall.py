@@ -142,6 +142,13 @@ def test_any_run_pays_as_unit_by_unit_clr_wfl_001_clr_wfl_002_clr_wfl_003_clr_wf
                        if p.layer == Layer.L6 and p.account in layers.juniorised) == juniors  # fmt: skip
 
 
+def test_a_class_that_claims_nothing_is_paid_nothing_clr_wfl_002():
+    outcome = run({C2: 3}, Layers(bond=2))
+    assert outcome.paid == {C1: 0, C2: 2, C3: 0, C4: 0}
+    assert outcome.unpaid == {C1: 0, C2: 1, C3: 0, C4: 0}
+    assert run({}, LAYERS).payments == ()
+
+
 def test_what_one_cannot_pay_the_others_do_clr_wfl_003():
     # 60 over 600/400/200 would be 30/20/10; account 2 has only 5 left of its budget, so 55 go 3 to 1.
     outcome = run({C1: 1260}, Layers(survivors=FUND, assessments={1: 600, 2: 5, 3: 200}))
@@ -219,7 +226,7 @@ def test_all_that_is_collected_is_paid_clr_wfl_006(gains, data):
         assert paid[account] - (gain * collected // expected if expected else 0) in (0, 1)
 
 
-@pytest.mark.parametrize("bad", [({1: 5}, 6, 5), ({1: 5}, -1, 5), ({1: 5}, 3, 6), ({1: -5, 2: 10}, 3, 5)])
+@pytest.mark.parametrize("bad", [({1: 5}, 6, 5), ({1: 5}, -1, 5), ({1: 5}, 3, 6), ({1: -5, 2: 10}, 3, 5), ({}, 0, 1)])
 def test_gains_must_be_what_was_expected_clr_wfl_006(bad):
     with pytest.raises(ValueError, match="gains must sum to"):
         haircut(*bad)
@@ -229,8 +236,14 @@ def test_lots_that_cannot_be_paid_for_are_torn_up_clr_wfl_007():
     assert tear_up({8: 20, 3: 12, 5: 7}, 17) == {3: 7, 5: 4, 8: 11}
     assert tear_up({8: 20, 3: 12}, 0) == {3: 12, 8: 20}
     assert tear_up({8: 20, 3: 12}, 32) == {3: 0, 8: 0}
-    with pytest.raises(ValueError, match="served must be from 0 to all lots, was 33"):
-        tear_up({8: 20, 3: 12}, 33)
+    assert tear_up({8: 20, 3: 0}, 20) == {3: 0, 8: 0}
+    assert tear_up({}, 0) == {}
+
+
+@pytest.mark.parametrize("bad", [({8: 20, 3: 12}, 33), ({8: 20, 3: 12}, -1), ({8: 20, 3: -5}, 7), ({8: -1, 3: 9}, 7)])
+def test_no_more_is_kept_than_owed_clr_wfl_007(bad):
+    with pytest.raises(ValueError, match="served must be from 0 to all lots, was"):
+        tear_up(*bad)
 
 
 UNPAID = {C3: {4: 500, 5: 300}, C4: {4: 2300}}
@@ -274,7 +287,13 @@ def test_recoveries_in_parts_repay_everything_once_clr_wfl_008(amounts):
 
 @pytest.mark.parametrize(
     ("amount", "unpaid", "before"),
-    [(-1, {}, ()), (1, {C1: {4: 5}}, ()), (1, {C3: {4: 5}}, [Repayment(Repaid.C3, 4, 6)])],
+    [
+        (-1, {}, ()),
+        (1, {C1: {4: 5}}, ()),
+        (1, {C3: {4: 5}}, [Repayment(Repaid.C3, 4, 6)]),
+        (1, {C3: {4: 5, 6: 9}}, [Repayment(Repaid.C3, 4, 6)]),
+        (1, {C3: {4: -1, 6: 9}}, ()),
+    ],
 )
 def test_impossible_recoveries_are_refused_clr_wfl_008(amount, unpaid, before):
     with pytest.raises(ValueError, match="must be"):
