@@ -11,6 +11,7 @@ from math import isqrt
 
 from exchange.clearing import fixed
 from exchange.clearing.arithmetic import PPM, ceil_div
+from exchange.clearing.margin import worst
 from exchange.units import PRICE_MAX_TICKS, SECONDS_PER_HOUR
 
 YEAR_S = 365 * 24 * SECONDS_PER_HOUR
@@ -190,9 +191,7 @@ def option_rates(losses: Sequence[int], forward: int, lot_micros: int) -> tuple[
         lot_micros: micros of a tick on a lot.
 
     """
-    long = ceil_div(max(0, *losses), PPM)
-    short = ceil_div(max(0, *(-loss for loss in losses)), PPM)
-    return long, max(short, short_least(1, forward, lot_micros))
+    return worst(losses), max(worst([-loss for loss in losses]), short_least(1, forward, lot_micros))
 
 
 def short_least(lots: int, forward: int, lot_micros: int) -> int:
