@@ -191,7 +191,7 @@ def option_rates(losses: Sequence[int], forward: int, lot_micros: int) -> tuple[
         lot_micros: micros of a tick on a lot.
 
     """
-    return worst(losses), max(worst([-loss for loss in losses]), short_least(1, forward, lot_micros))
+    return worst(losses), max(worst([-loss for loss in losses]), short_least(-1, forward, lot_micros))
 
 
 def short_least(lots: int, forward: int, lot_micros: int) -> int:
