@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from exchange.units import BPS
 
-CURVE_BAND_BPS = 2_000  # A book's mid counts up to this far from the curve of the other books.
+CURVE_BAND_BPS = 2_000  # A book's mid counts up to this far from the class curve.
+
+BOOKS_BELIEVED = 3  # Of one hour: their median is nobody's alone.
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ def mid(prices: WindowPrices) -> int | None:
 
 
 class Curve:
-    """Mids of a class by starting hour, in O(log hours) a look."""
+    """What the books of a class say together, by starting hour (CLR-MRK-002)."""
 
     def __init__(self, windows: Sequence[WindowPrices]) -> None:
         by_hour: dict[int, list[int]] = {}
@@ -43,42 +45,28 @@ class Curve:
             if price is not None:
                 by_hour.setdefault(window.start_hour, []).append(price)
         self._hours = sorted(by_hour)
-        self._mids = [sorted(by_hour[hour]) for hour in self._hours]
+        prices = [_median(by_hour[hour]) for hour in self._hours]
+        self._levels = _smoothed(self._hours, prices)
+        for place, hour in enumerate(self._hours):
+            if len(by_hour[hour]) >= BOOKS_BELIEVED:
+                self._levels[place] = prices[place]
 
-    def at(self, hour: int, without: int | None = None) -> int | None:
-        """Return the curve's price at an hour, in ticks (CLR-MRK-002); None where no book has a middle.
-
-        The lower median of the hour's mids. Without any it is on the straight line between the nearest hours that
-        have some, rounded down, and level with the nearest beyond the ends.
-
-        Args:
-            hour: hours since 1970.
-            without: a mid of this very hour that is not to count: the window's own.
-
-        """
-        index = bisect_left(self._hours, hour)
-        before, after = index - 1, index
-        if index < len(self._hours) and self._hours[index] == hour:
-            others = list(self._mids[index])
-            if without is not None:
-                others.remove(without)
-            if others:
-                return _lower_median(others)
-            after = index + 1
-        if before < 0 and after >= len(self._hours):
+    def at(self, hour: int) -> int | None:
+        """Return the curve at an hour since 1970, in ticks; None where no book has a middle. O(log hours)."""
+        hours, levels = self._hours, self._levels
+        if not hours:
             return None
-        if before < 0 or after >= len(self._hours):
-            return _lower_median(self._mids[after if before < 0 else before])
-        early, late = self._hours[before], self._hours[after]
-        low, high = _lower_median(self._mids[before]), _lower_median(self._mids[after])
-        return (low * (late - hour) + high * (hour - early)) // (late - early)
+        after = bisect_left(hours, hour)
+        if after == len(hours) or hour == hours[after] or after == 0:
+            return levels[min(after, len(hours) - 1)]
+        return _line(hours[after - 1], levels[after - 1], hours[after], levels[after], hour)
 
 
 def marks(windows: Sequence[WindowPrices], band_bps: int = CURVE_BAND_BPS) -> list[int | None]:
     """Return the mark of each window in ticks, in O(windows x log windows) (CLR-MRK-003).
 
-    The middle of its book, no further from the curve of the other books than the band; without one the curve; without
-    that its last auction; else its previous mark; else None.
+    The middle of its book, no further from the class curve than the band; without one the curve; without that its last
+    auction; else its previous mark; else None.
 
     Args:
         windows: of one class, in any order.
@@ -109,7 +97,7 @@ def index(marks_of_class: Sequence[int], weights: Sequence[int] | None = None) -
 
 def _mark(window: WindowPrices, curve: Curve, band_bps: int) -> int | None:
     own = mid(window)
-    level = curve.at(window.start_hour, own)
+    level = curve.at(window.start_hour)
     if own is not None and level is not None:
         width = level * band_bps // BPS
         return max(level - width, min(own, level + width))
@@ -119,5 +107,25 @@ def _mark(window: WindowPrices, curve: Curve, band_bps: int) -> int | None:
     return window.previous
 
 
-def _lower_median(ordered: Sequence[int]) -> int:
-    return ordered[(len(ordered) - 1) // 2]
+def _smoothed(hours: Sequence[int], prices: Sequence[int]) -> list[int]:
+    """Take the median of each price and its two neighbours, so that no single hour can bend the curve.
+
+    At an end the second neighbour is where the two points before would lead (Tukey's rule): a slope stays a slope.
+    """
+    if len(prices) < 3:
+        return list(prices)
+    inner = [_median(prices[place - 1 : place + 2]) for place in range(1, len(prices) - 1)]
+    levels = [prices[0], *inner, prices[-1]]
+    ahead = _line(hours[1], levels[1], hours[2], levels[2], hours[0])
+    beyond = _line(hours[-3], levels[-3], hours[-2], levels[-2], hours[-1])
+    return [_median([prices[0], levels[1], ahead]), *inner, _median([prices[-1], levels[-2], beyond])]
+
+
+def _line(early: int, first: int, late: int, second: int, hour: int) -> int:
+    """Return the straight line through two points at an hour, rounded down."""
+    return (first * (late - hour) + second * (hour - early)) // (late - early)
+
+
+def _median(prices: Sequence[int]) -> int:
+    """Return the median; of an even number, the lower one."""
+    return sorted(prices)[(len(prices) - 1) // 2]

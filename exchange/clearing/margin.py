@@ -64,7 +64,12 @@ def lot_losses(column: Column) -> tuple[int, ...]:
 def rates(column: Column) -> tuple[int, int]:
     """Return the worst loss of one lot long and of one short, in micros, rounded up, not negative (CLR-SCAN-004)."""
     losses = lot_losses(column)
-    return ceil_div(max(0, *losses), PPM), ceil_div(max(0, *(-loss for loss in losses)), PPM)
+    return worst(losses), worst([-loss for loss in losses])
+
+
+def worst(losses: Sequence[int]) -> int:
+    """Return the largest of losses in micros x ppm, in micros, rounded up; 0 where there is none (CLR-SCAN-004)."""
+    return ceil_div(max([0, *losses]), PPM)
 
 
 def initial_margin(
@@ -97,8 +102,8 @@ def margin_of_losses(
         raise ValueError(f"spread floor must be from 0 to {PPM} ppm, was {spread_floor_ppm}")
     held = [[lots * loss for loss in row] for lots, row in zip(positions, losses, strict=True)]
     together = tuple(ceil_div(sum(scenario), PPM) for scenario in zip(*held, strict=True))
-    scan = max(0, *together) if together else 0
-    gross = sum(ceil_div(max(0, *row), PPM) for row in held if row)
+    scan = max([0, *together])
+    gross = sum(worst(row) for row in held)
     margin = scan + ceil_div((gross - scan) * spread_floor_ppm, PPM)
     return MarginResult(scan, gross, margin, together, together.index(scan) if scan else NOTHING_BINDS)
 
