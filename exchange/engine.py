@@ -161,7 +161,8 @@ class Engine:
             instrument = self.catalogue.instrument(self.core.gate_waiting)
             assert instrument is not None
             product = instrument.product
-            buy_in_shorts(self.core, instrument.handle, product.buyin_bps, product.taker_fee_ppm)
+            if not self.house.is_option(instrument):
+                buy_in_shorts(self.core, instrument.handle, product.buyin_bps, product.taker_fee_ppm)
             self.core.close_gate()
             self.house.at_gate(instrument, self._assign_nodes(instrument))
             self.core.go_on()

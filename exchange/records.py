@@ -54,6 +54,7 @@ class CommandType(enum.IntEnum):
     RECOVER = 243
     BID = 244
     RUN_CLEARING = 245
+    SET_OPTION = 246
 
 
 class EventType(enum.IntEnum):
@@ -84,6 +85,7 @@ class EventType(enum.IntEnum):
     AUCTION = 120
     MARK = 121
     CLAIM = 122
+    EXERCISE = 123
 
 
 class Side(enum.IntEnum):

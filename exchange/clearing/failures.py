@@ -8,7 +8,7 @@ from exchange.clearing.detection import NodeState
 from exchange.clearing.ledger import STANDBY, Purse
 from exchange.clearing.meters import FAILED
 from exchange.clearing.needs import Bill, Need
-from exchange.clearing.obligations import Delivery, Obligation
+from exchange.clearing.obligations import Obligation
 from exchange.clearing.state import Case, HouseState
 from exchange.clearing.substitution import Substitution
 from exchange.clearing.waterfall import Class

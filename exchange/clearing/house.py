@@ -22,7 +22,15 @@ from exchange.clearing.pricing import Pricing
 from exchange.clearing.scenarios import RiskTerms
 from exchange.clearing.state import HOUSE_NAME, Core, HouseState
 from exchange.clearing.tenor import failure_quarters
-from exchange.clearing.terms import DAY_S, ClassTerms, HouseTerms, ProductTerms, check_terms, fields_of
+from exchange.clearing.terms import (
+    DAY_S,
+    ClassTerms,
+    HouseTerms,
+    OptionTerms,
+    ProductTerms,
+    check_terms,
+    fields_of,
+)
 from exchange.clearing.watch import KEY_BYTES, Watch, check_signature, intervals_of, signed_bytes
 from exchange.clearing.words import CaseKind, Cause, Kind, Level
 from exchange.delivery.nodes import Nodes
@@ -70,9 +78,15 @@ class ClearingHouse:
 
     def at_gate(self, instrument: Instrument, placed: Iterable[tuple[int, int, Run]]) -> None:
         """Take over a window whose gate has closed: (provider, buyer, nodes) as assigned (CLR-DEL-001)."""
-        if self.state.is_cleared(instrument.handle):
+        if self.is_option(instrument):
+            self.pricing.contracts.expire(instrument)
+        elif self.state.is_cleared(instrument.handle):
             self.estates.bought_at_gate(instrument.handle)
             self.deliveries.at_gate(instrument, placed)
+
+    def is_option(self, instrument: Instrument) -> bool:
+        """Whether an instrument is an option, whose shorts are not bought in at its gate."""
+        return instrument.product_number in self.state.options
 
     def run(self) -> None:
         """Do everything that is due at this time, in the order of CLR-RUN-001."""
@@ -139,6 +153,27 @@ class ClearingHouse:
             raise CatalogueError(RejectReason.NOT_CLEARED, f"there is no class {given['cls']!r}: set_class comes first")
         terms = ProductTerms(**check_terms({one: given[one] for one in fields_of(ProductTerms)}))
         state.products[number], state.class_of[number] = terms, given["cls"]
+        state.core.emit(EventType.ACK, amount=number)
+
+    def _set_option(self, given: Given) -> None:
+        """Make a product, before anything of it is listed, an option on another one (CLR-OPT-011)."""
+        state, catalogue = self.state, self.state.catalogue
+        number, underlying = catalogue.product_number(given["product"]), catalogue.product_number(given["underlying"])
+        if underlying not in state.products or underlying in state.options:
+            raise CatalogueError(RejectReason.NOT_CLEARED, "the underlying must be a cleared product, and no option")
+        if given["right"] not in ("call", "put"):
+            raise malformed(f"right must be call or put, was {given['right']!r}")
+        mine, other = catalogue.product(number), catalogue.product(underlying)
+        alike = ("fabrics", "lot_scu", "tick_micros", "window_hours")
+        if number == underlying or any(getattr(mine, name) != getattr(other, name) for name in alike):
+            raise malformed(f"both products must have the same {', '.join(alike)}")
+        if mine.gate_lead_s - mine.random_end_s <= other.gate_lead_s:
+            raise malformed("the option's gate must be before the underlying's")
+        if catalogue.windows(number) and number not in state.options:
+            raise CatalogueError(RejectReason.ALREADY_LISTED, "windows of the product are listed already")
+        terms = OptionTerms(underlying, given["right"] == "call", given["strike"], given["vol_ppm"])
+        state.options[number] = terms
+        state.products[number], state.class_of[number] = state.products[underlying], state.class_of[underlying]
         state.core.emit(EventType.ACK, amount=number)
 
     # Money.
@@ -409,6 +444,11 @@ HOUSE_COMMANDS: dict[int, HouseCommand] = {
     ),
     CommandType.SET_CLEARING: HouseCommand(
         {"product": Field(str), "cls": Field(str)} | fields_of(ProductTerms), ClearingHouse._set_clearing
+    ),
+    CommandType.SET_OPTION: HouseCommand(
+        {"product": Field(str), "underlying": Field(str), "right": Field(str)}
+        | {"strike": Field(int), "vol_ppm": Field(int)},
+        ClearingHouse._set_option,
     ),
     CommandType.FUND: HouseCommand({"kind": Field(str), "cls": _optional("")} | _MICROS, ClearingHouse._fund),
     CommandType.TRANSFER: HouseCommand(

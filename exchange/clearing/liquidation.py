@@ -2,7 +2,7 @@
 
 from exchange.clearing.arithmetic import PPM, ceil_div
 from exchange.clearing.estates import Estates, trade_slice
-from exchange.clearing.margin import initial_margin, rates
+from exchange.clearing.margin import margin_of_losses
 from exchange.clearing.margining import Demanded, Margining
 from exchange.clearing.pricing import Sheet
 from exchange.clearing.state import HouseState
@@ -37,7 +37,7 @@ class Liquidation:
         held = self.margining.positions().get(account, {})
         place = sheet.place()
         risk = {
-            handle: abs(lots) * rates(sheet.columns[place[handle]])[lots < 0]
+            handle: abs(lots) * sheet.rates[place[handle]][lots < 0]
             for handle, lots in held.items()
             if handle in place
         }
@@ -49,5 +49,5 @@ class Liquidation:
             part = size if size <= state.terms.full_lots else ceil_div(size * state.terms.slice_ppm, PPM)
             held[handle] -= trade_slice(state, handle, account, part if held[handle] > 0 else -part)
             row = [held.get(one, 0) for one in sheet.handles]
-            if state.core.balance(account) >= initial_margin(row, sheet.columns).margin + beside:
+            if state.core.balance(account) >= margin_of_losses(row, sheet.losses).margin + beside:
                 return

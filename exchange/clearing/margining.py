@@ -11,15 +11,14 @@ from exchange.clearing.margin import (
     RELEASE_PPM,
     MarginResult,
     concentration,
-    initial_margin,
     level,
-    rates,
+    margin_of_losses,
 )
 from exchange.clearing.margin import (
     Level as Standing,
 )
 from exchange.clearing.pricing import Sheet
-from exchange.clearing.scan import scan
+from exchange.clearing.scan import scan_losses
 from exchange.clearing.state import HouseState
 from exchange.clearing.tenor import addon_in_delivery, bond, bond_rate
 from exchange.clearing.words import Kind, Level
@@ -90,14 +89,14 @@ class Margining:
             for handle, lots in held.get(account, {}).items():
                 if handle in place:
                     matrix[row, place[handle]] = lots
-        result = scan(matrix, sheet.columns)
+        result = scan_losses(matrix, sheet.losses)
         return zip(accounts, result.margin.tolist(), result.gross.tolist(), strict=True)
 
     def explain(self, account: int, sheet: Sheet) -> tuple[MarginResult, Demanded]:
         """Return an account's margin scenario by scenario, and what it must hold in all."""
         held = self.positions().get(account, {})
         row = [held.get(handle, 0) for handle in sheet.handles]
-        result = initial_margin(row, sheet.columns)
+        result = margin_of_losses(row, sheet.losses)
         whole = self._demanded(
             account, result.margin, result.gross, held, sheet, self._delivering().get(account, 0)
         )
@@ -107,28 +106,29 @@ class Margining:
         self, account: int, margin: int, gross: int, held: Positions, sheet: Sheet, delivering: int
     ) -> Demanded:
         state, place = self.state, sheet.place() if held else {}
-        ahead = spread = owed_bond = 0
-        numerator, whole = state.member(account).record, (0, 0)
-        whole = sum(lots for _, lots, _ in numerator), sum(quarters for _, _, quarters in numerator)
-        rate = bond_rate(whole[1], whole[0])
+        ahead = spread = owed_bond = least = 0
+        record = state.member(account).record
+        rate = bond_rate(sum(quarters for _, _, quarters in record), sum(lots for _, lots, _ in record))
         for handle, lots in held.items():
             if handle not in place:
                 continue
-            column, (prefund, addon) = sheet.columns[place[handle]], sheet.ahead[place[handle]]
-            long, short = rates(column)
+            (mark, lot_micros), (prefund, addon) = sheet.lots[place[handle]], sheet.ahead[place[handle]]
+            long, short = sheet.rates[place[handle]]
+            least += max(0, -lots) * sheet.least[place[handle]]
             ahead += max(0, prefund - long) * lots if lots > 0 else max(0, addon - short) * -lots
             daily = state.terms_of(handle).daily_lots
             if daily:
                 risk = state.risks[state.class_name(handle)]
                 spread += concentration((long if lots > 0 else short) * abs(lots), lots, daily, risk.mpor_s)
             if lots < 0:
-                owed_bond += self._bond(account, handle, -lots, column.mark, column.lot_micros, rate)
+                owed_bond += self._bond(account, handle, -lots, mark, lot_micros, rate)
         for duty in self._duties(account):
             owed_bond += bond(duty[0], duty[1], duty[2], rate)
         lacking = max(0, owed_bond - state.ledger.balance(Purse(Kind.BOND, account)))
         share = ceil_div(margin * state.terms.fund_ppm, PPM)
         fund = max(0, share - state.ledger.balance(Purse(Kind.FUND, account)))
-        return Demanded(margin, gross - margin, ahead, spread, delivering, lacking, fund)
+        margin = max(margin, least)
+        return Demanded(margin, max(0, gross - margin), ahead, spread, delivering, lacking, fund)
 
     def _bond(self, account: int, handle: int, short: int, mark: int, lot_micros: int, rate: int) -> int:
         """Return the bond of the physical part of a short position (CLR-BOND-002)."""

@@ -72,7 +72,7 @@ class Market:
         found: list[int] = []
         for number in sorted(state.products):
             product = state.catalogue.product(number)
-            if product.window_hours != mine.product.window_hours:
+            if product.window_hours != mine.product.window_hours or number in state.options:
                 continue
             found += [
                 handle

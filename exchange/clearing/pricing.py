@@ -1,21 +1,33 @@
 """Marks of cleared windows, the variation they bring, and what margin is computed from (CLR-VM, CLR-RATE)."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from exchange.catalogue.registry import Instrument
 from exchange.clearing.arithmetic import PPM, ceil_div
-from exchange.clearing.curve import WindowPrices, index, marks
-from exchange.clearing.ledger import Purse
-from exchange.clearing.margin import ENTRY_PPM, Column, rates
+from exchange.clearing.contracts import Contracts
+from exchange.clearing.curve import WindowPrices, index, marks, mid
+from exchange.clearing.margin import ENTRY_PPM, Column, lot_losses, rates
+from exchange.clearing.options import doubled, option_rates, short_least
 from exchange.clearing.scenarios import OUTAGES_MAX, Scenario, join, shocks
 from exchange.clearing.state import HouseState
 from exchange.clearing.tenor import buyer_prefund, delivery_addon
-from exchange.clearing.words import Cause, Kind
-from exchange.records import EventType, Phase, Side
+from exchange.records import Phase, Side
 from exchange.units import HOUR_NS, NS_PER_SECOND, PRICE_MAX_TICKS
 
 MARKED = (Phase.CONTINUOUS, Phase.PRECLOSE, Phase.VOLATILITY, Phase.HALTED, Phase.OPEN)
 UNPAID = (*MARKED, Phase.GATED, Phase.BALANCING)
+
+
+class _Row(NamedTuple):
+    """One contract of the sheet."""
+
+    mark: int
+    lot_micros: int
+    losses: tuple[int, ...]
+    rates: tuple[int, int]
+    ahead: tuple[int, int]
+    least: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +35,12 @@ class Sheet:
     """Everything margin needs to know of one moment: the windows in order, their columns, the scenarios' names."""
 
     handles: tuple[int, ...]
-    columns: tuple[Column, ...]
+    lots: tuple[tuple[int, int], ...]  # Mark, and micros of a tick on a lot.
+    losses: tuple[tuple[int, ...], ...]  # Of one lot long by scenario, micros x ppm.
+    rates: tuple[tuple[int, int], ...]  # Worst loss of a lot long and of one short, micros.
     names: tuple[str, ...]
     ahead: tuple[tuple[int, int], ...]  # Prefunding of one lot long, delivery add-on of one lot short, micros.
+    least: tuple[int, ...]  # Least margin of one lot short, micros: of an option (CLR-OPT-008).
 
     def place(self) -> dict[int, int]:
         """Return the column of each handle."""
@@ -37,6 +52,7 @@ class Pricing:
 
     def __init__(self, state: HouseState) -> None:
         self.state = state
+        self.contracts = Contracts(state)
 
     def cleared(self, phases: tuple[Phase, ...]) -> list[Instrument]:
         """Return the cleared instruments in any of the phases, by handle."""
@@ -62,13 +78,20 @@ class Pricing:
             known = [self._prices(one) for one in group]
             for one, prices, ticks in zip(group, known, marks(known, band), strict=True):
                 if ticks is not None and ticks != prices.previous:
-                    self._set(one, min(ticks, PRICE_MAX_TICKS), prices.previous, moves, gains)
+                    self._set(one, min(ticks, PRICE_MAX_TICKS), moves, gains)
+        for one in self.cleared(MARKED):
+            if one.product_number in self.state.options:
+                worth = self.contracts.mark(one, mid(self._prices(one)))
+                if worth is not None and worth != self.state.core.mark(one.handle):
+                    self._set(one, min(worth, PRICE_MAX_TICKS), moves, gains)
         return moves, gains
 
     def _by_curve(self) -> dict[tuple[str, int], list[Instrument]]:
         """Return the windows that share a curve: one class, one tick size, one band."""
         groups: dict[tuple[str, int], list[Instrument]] = {}
         for one in self.cleared(MARKED):
+            if one.product_number in self.state.options:
+                continue
             terms = self.state.products[one.product_number]
             name = f"{self.state.class_of[one.product_number]} {one.product.tick_micros}"
             groups.setdefault((name, terms.mark_band_bps), []).append(one)
@@ -82,21 +105,12 @@ class Pricing:
             core.mark(one.handle),
         )  # fmt: skip
 
-    def _set(
-        self, one: Instrument, ticks: int, before: int | None, moves: dict[int, int], gains: dict[int, int]
-    ) -> None:
-        core = self.state.core
-        core.set_mark(one.handle, ticks)
-        core.emit(EventType.MARK, instrument=one.handle, price=ticks)
-        if before is None:
-            return
-        move = (ticks - before) * one.product.lot_micros
-        moves[one.handle] = move
-        for account, lots, _ in core.holdings(one.handle):
-            if lots:
-                gains[account] = gains.get(account, 0) + lots * move
-                purse = Purse(Kind.COLLATERAL, account)
-                self.state.ledger.tell(Cause.VARIATION, purse, lots * move, handle=one.handle)
+    def _set(self, one: Instrument, ticks: int, moves: dict[int, int], gains: dict[int, int]) -> None:
+        move, held = self.state.settle_mark(one, ticks)
+        if move:
+            moves[one.handle] = move
+        for account, micros in held:
+            gains[account] = gains.get(account, 0) + micros
 
     def index(self, name: str) -> int | None:
         """Return the index of a class in micro-dollars per SCU-hour, None where nothing has a mark (CLR-MRK-005)."""
@@ -104,6 +118,7 @@ class Pricing:
             self.state.price_micros(one.handle, mark)
             for one in self.cleared(MARKED)
             if self.state.class_of[one.product_number] == name
+            and one.product_number not in self.state.options
             and (mark := self.state.core.mark(one.handle)) is not None
         ]
         return index(prices) if prices else None
@@ -120,16 +135,32 @@ class Pricing:
         scenarios = join(parts) if parts else []
         ordered = [one for group in by_class.values() for one in group]
         by_window = list(zip(*(one.shock_ppm for one in scenarios), strict=True))
-        columns = [
-            Column(state.core.mark(one.handle) or 0, one.product.lot_micros, shocked)
-            for one, shocked in zip(ordered, by_window, strict=True)
-        ]
+        names = tuple(one.name for one in scenarios)
+        if state.options:
+            names = tuple(f"{name}, volatility {way}" for name in names for way in ("up", "down"))
+        rows = [self._row(one, shocked) for one, shocked in zip(ordered, by_window, strict=True)]
         return Sheet(
             tuple(one.handle for one in ordered),
-            tuple(columns),
-            tuple(one.name for one in scenarios),
-            tuple(self._ahead(one, column) for one, column in zip(ordered, columns, strict=True)),
+            tuple((row.mark, row.lot_micros) for row in rows),
+            tuple(row.losses for row in rows),
+            tuple(row.rates for row in rows),
+            names,
+            tuple(row.ahead for row in rows),
+            tuple(row.least for row in rows),
         )
+
+    def _row(self, one: Instrument, shocked: tuple[int, ...]) -> "_Row":
+        mark, lot = self.state.core.mark(one.handle) or 0, one.product.lot_micros
+        column = Column(mark, lot, shocked)
+        if one.product_number in self.state.options:
+            losses = self.contracts.losses(one, shocked) or (0,) * (2 * len(shocked))
+            forward = self.contracts.forward(one) or 0
+            least = short_least(-1, forward, lot)
+            return _Row(mark, lot, losses, option_rates(losses, forward, lot), (0, 0), least)
+        losses = lot_losses(column)
+        if self.state.options:
+            losses = doubled(losses)
+        return _Row(mark, lot, losses, rates(column), self._ahead(one, column), 0)
 
     def _shocks(self, name: str, group: list[Instrument]) -> list[Scenario]:
         fabrics = [f"{one.product.name}.{one.fabric}" for one in group]
@@ -149,12 +180,13 @@ class Pricing:
 
     def publish(self, sheet: Sheet) -> None:
         """Give the core the rates of one lot: 125 % of the worst scenario, at least what lies ahead (CLR-RATE-002)."""
-        for handle, column, (prefund, addon) in zip(sheet.handles, sheet.columns, sheet.ahead, strict=True):
-            long, short = rates(column)
-            wanted = (
-                max(ceil_div(long * ENTRY_PPM, PPM), prefund),
-                max(ceil_div(short * ENTRY_PPM, PPM), addon),
-            )
+        for handle, (mark, lot), (long, short), (prefund, addon) in zip(
+            sheet.handles, sheet.lots, sheet.rates, sheet.ahead, strict=True
+        ):
+            entry = ceil_div(long * ENTRY_PPM, PPM)
+            if self.state.instrument(handle).product_number in self.state.options:
+                entry = min(entry, max(long, mark * lot))  # A long option never costs more than it is worth.
+            wanted = max(entry, prefund), max(ceil_div(short * ENTRY_PPM, PPM), addon)
             if self.state.rates.get(handle) != wanted:
                 self.state.rates[handle] = wanted
                 self.state.core.set_rates(handle, *wanted)

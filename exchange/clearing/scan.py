@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exchange.clearing.arithmetic import PPM, ceil_div
-from exchange.clearing.margin import NOTHING_BINDS, SPREAD_FLOOR_PPM, Column, initial_margin, lot_losses
+from exchange.clearing.margin import NOTHING_BINDS, SPREAD_FLOOR_PPM, Column, lot_losses, margin_of_losses
 from exchange.units import MONEY_MAX
 
 # Half of what float64 holds exactly. A number below it, divided by 1,000,000, is further from every whole number that
@@ -68,39 +68,50 @@ def scan(
         ValueError: the shapes do not fit, or a number is out of range.
 
     """
-    _check(positions, columns, spread_floor_ppm, workers)
+    if len({len(column.shocks) for column in columns}) > 1:
+        raise ValueError("columns must have shocks for the same scenarios")
+    return scan_losses(positions, [lot_losses(column) for column in columns], spread_floor_ppm, workers)
+
+
+def scan_losses(
+    positions: Integers,
+    losses: Sequence[Sequence[int]],
+    spread_floor_ppm: int = SPREAD_FLOOR_PPM,
+    workers: int = WORKERS,
+) -> ScanResult:
+    """Return the same from what one lot of each contract loses by scenario, in micros x ppm, as margin_of_losses."""
+    _check(positions, losses, spread_floor_ppm, workers)
     accounts = len(positions)
     amounts = [np.zeros(accounts, np.int64) for _ in range(3)]
     result = ScanResult(amounts[0], amounts[1], amounts[2], np.full(accounts, NOTHING_BINDS, np.int64))
-    if accounts == 0 or not columns or not columns[0].shocks:
+    if accounts == 0 or not losses or not losses[0]:
         return result
-    table = _table(columns)
+    table = _table(losses)
     too_large = _in_parts(positions, table, result, min(workers, ceil_div(accounts, CHUNK_ACCOUNTS)))
     # Relief in whole PPM and the rest: the product with the floor would not fit in 64 bits.
     whole, part = np.divmod(result.gross - result.scan, PPM)
     result.margin[:] = result.scan + whole * spread_floor_ppm - (-part * spread_floor_ppm) // PPM
     for row in too_large:
-        one = initial_margin(positions[row].tolist(), columns, spread_floor_ppm)
+        one = margin_of_losses(positions[row].tolist(), losses, spread_floor_ppm)
         for amount, value in zip(amounts, (one.scan, one.gross, one.margin), strict=True):
             amount[row] = min(value, MONEY_MAX)
         result.binding[row] = one.binding
     return result
 
 
-def _check(positions: Integers, columns: Sequence[Column], spread_floor_ppm: int, workers: int) -> None:
+def _check(positions: Integers, losses: Sequence[Sequence[int]], spread_floor_ppm: int, workers: int) -> None:
     shape = positions.shape
-    if len(shape) != 2 or positions.dtype != np.int64 or shape[1] != len(columns):
-        raise ValueError(f"positions must be int64, accounts x {len(columns)}, were {positions.dtype}, {shape}")
-    if len({len(column.shocks) for column in columns}) > 1:
-        raise ValueError("columns must have shocks for the same scenarios")
+    if len(shape) != 2 or positions.dtype != np.int64 or shape[1] != len(losses):
+        raise ValueError(f"positions must be int64, accounts x {len(losses)}, were {positions.dtype}, {shape}")
+    if len({len(row) for row in losses}) > 1:
+        raise ValueError("losses must be of the same scenarios")
     if not 0 <= spread_floor_ppm <= PPM:
         raise ValueError(f"spread floor must be from 0 to {PPM} ppm, was {spread_floor_ppm}")
     if not 1 <= workers <= WORKERS_MAX:
         raise ValueError(f"workers must be from 1 to {WORKERS_MAX}, were {workers}")
 
 
-def _table(columns: Sequence[Column]) -> _Table:
-    losses = [lot_losses(column) for column in columns]
+def _table(losses: Sequence[Sequence[int]]) -> _Table:
     split = [[divmod(loss, PPM) for loss in row] for row in losses]
     long = [divmod(max(0, *row), PPM) for row in losses]
     short = [divmod(max(0, *(-loss for loss in row)), PPM) for row in losses]

@@ -5,14 +5,15 @@ from typing import Protocol
 
 from exchange.catalogue import Catalogue
 from exchange.catalogue.registry import Instrument
-from exchange.clearing.ledger import Ledger
+from exchange.clearing.ledger import Ledger, Purse
 from exchange.clearing.meters import Meter
 from exchange.clearing.obligations import NO_WISH, Delivery, Wish
 from exchange.clearing.scenarios import RiskTerms
-from exchange.clearing.terms import ClassTerms, HouseTerms, ProductTerms, terms_text
+from exchange.clearing.terms import ClassTerms, HouseTerms, OptionTerms, ProductTerms, terms_text
 from exchange.clearing.waterfall import Class, Payment, Repayment
-from exchange.clearing.words import CaseKind, Level
+from exchange.clearing.words import CaseKind, Cause, Kind, Level
 from exchange.delivery.nodes import Nodes
+from exchange.records import EventType
 from exchange.units import SECONDS_PER_HOUR
 
 HOUSE_NAME = "clearinghouse"
@@ -204,6 +205,20 @@ class HouseState:
         self.cases_made = 0
         self.next_mark_ns = 0
         self.rates: dict[int, tuple[int, int]] = {}  # Published, by handle.
+        self.options: dict[int, OptionTerms] = {}  # By product number.
+
+    def settle_mark(self, one: Instrument, ticks: int) -> tuple[int, list[tuple[int, int]]]:
+        """Set a mark and tell it; return the move in micro-dollars a lot, and each holder's gain (CLR-VM-001)."""
+        before = self.core.mark(one.handle)
+        self.core.set_mark(one.handle, ticks)
+        self.core.emit(EventType.MARK, instrument=one.handle, price=ticks)
+        if before is None or before == ticks:
+            return 0, []
+        move = (ticks - before) * one.product.lot_micros
+        gains = [(account, lots * move) for account, lots, _ in self.core.holdings(one.handle) if lots]
+        for account, micros in gains:
+            self.ledger.tell(Cause.VARIATION, Purse(Kind.COLLATERAL, account), micros, handle=one.handle)
+        return move, gains
 
     def member(self, account: int) -> Member:
         """Return how an account stands, made at first use."""
@@ -273,5 +288,6 @@ class HouseState:
             lines += self.deliveries[handle].canonical()
         lines += [self.meters[place].canonical() for place in sorted(self.meters)]
         lines += [self.cases[number].canonical() for number in sorted(self.cases)]
+        lines += [f"option {number} {self.options[number]!r}" for number in sorted(self.options)]
         lines += [f"rates {handle} {self.rates[handle]}" for handle in sorted(self.rates)]
         return "\n".join(lines).encode("ascii")

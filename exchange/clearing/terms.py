@@ -6,7 +6,16 @@ from typing import Any
 from exchange.catalogue.payload import Field
 from exchange.catalogue.products import check_range
 from exchange.clearing.arithmetic import PPM
-from exchange.units import AMOUNT_MAX, BAND_MAX_BPS, BPS, CERTIFIED_LOTS_MAX, LEAD_MAX_S, SECONDS_PER_HOUR
+from exchange.clearing.options import VOL_MAX_PPM
+from exchange.units import (
+    AMOUNT_MAX,
+    BAND_MAX_BPS,
+    BPS,
+    CERTIFIED_LOTS_MAX,
+    LEAD_MAX_S,
+    PRICE_MAX_TICKS,
+    SECONDS_PER_HOUR,
+)
 
 DAY_S = 24 * SECONDS_PER_HOUR
 UNITS_MAX = 1_000_000_000  # Of a class's units: thousandths of an effective TFLOP/s.
@@ -64,6 +73,20 @@ class ClassTerms:
     units: int = 1_000_000  # Effective compute of one SCU, to compare classes.
     price_cap_micros: int = 0  # Most that a substitute may cost, micro-dollars per SCU-hour; 0: no such cap.
     hours_per_failure: int = 50_677  # GPU-hours; recalibrated from the venue's own records.
+
+
+@dataclass(frozen=True, slots=True)
+class OptionTerms:
+    """What a product is an option on. Windows, fabrics and lots are those of the underlying product."""
+
+    underlying: int  # Number of the product.
+    is_call: bool
+    strike: int  # Ticks.
+    vol_ppm: int  # Volatility a year, for marks and margin.
+
+    def __post_init__(self) -> None:
+        check_range("strike", self.strike, 1, PRICE_MAX_TICKS)
+        check_range("vol_ppm", self.vol_ppm, 1, VOL_MAX_PPM)
 
 
 _MOST: dict[str, tuple[int, int]] = {
