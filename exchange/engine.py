@@ -282,7 +282,9 @@ class Engine:
         place = product, self.catalogue.product(product).fabrics.index(fields["fabric"])
         if any(self.core.phase(handle) in _BEHIND_GATE for handle in handles):
             raise CatalogueError(RejectReason.WINDOW_CLOSED, "the gate of a window has closed")
-        self.nodes.providers.setdefault(place, account)
+        if self.nodes.providers.get(place, account) != account:
+            raise CatalogueError(RejectReason.NAME_IN_USE, "another account provides this fabric")
+        self.nodes.providers[place] = account
         self.core.emit(EventType.ACK, account=account, lots=len(handles))
         for handle in handles:
             self.core.certify(account, handle, fields["lots"])
@@ -358,7 +360,7 @@ _PRODUCT = {
     for name, default in (
         ("maker_fee_ppm", 0), ("taker_fee_ppm", 0), ("gate_lead_s", 900), ("open_lead_s", 0), ("open_call_s", 0),
         ("preclose_s", 0), ("random_end_s", 0), ("balancing_s", 0), ("settle_s", 4_500), ("volatility_call_s", 120),
-        ("band_static_bps", 0), ("band_dynamic_bps", 0), ("buyin_bps", 5_000), ("rolling_hours", 0), ("window_hours", 1),
+        ("band_static_bps", 0), ("band_dynamic_bps", 0), ("buyin_bps", 5_000), ("rolling_hours", 0),
     )
 }  # fmt: skip
 _RARE: dict[int, Rare] = {

@@ -76,7 +76,6 @@ class Product:
     band_dynamic_bps: int = 0
     buyin_bps: int = 5_000
     rolling_hours: int = 0
-    window_hours: int = 1
 
     def __post_init__(self) -> None:
         check_name("product", self.name)
@@ -101,7 +100,7 @@ class Product:
         check_range("open_call_s", self.open_call_s, 0, CALL_MAX_S)
         check_range("preclose_s", self.preclose_s, 0, CALL_MAX_S)
         check_range("random_end_s", self.random_end_s, 0, min(RANDOM_END_MAX_S, self.gate_lead_s))
-        check_range("balancing_s", self.balancing_s, 0, SECONDS_PER_HOUR*self.window_hours)
+        check_range("balancing_s", self.balancing_s, 0, SECONDS_PER_HOUR)
         check_range("settle_s", self.settle_s, SECONDS_PER_HOUR, LEAD_MAX_S)
         check_range("volatility_call_s", self.volatility_call_s, 1 if self.band_dynamic_bps else 0, CALL_MAX_S)
         check_range("band_static_bps", self.band_static_bps, 0, BAND_MAX_BPS)
@@ -112,7 +111,7 @@ class Product:
     @property
     def lot_micros(self) -> int:
         """Micro-dollars of one tick on one lot for the window: H of the rules."""
-        return self.tick_micros * self.lot_scu * self.window_hours
+        return self.tick_micros * self.lot_scu
 
     def gate_ns(self, window: int) -> int:
         """Return the nanosecond at which the gate of a window closes."""

@@ -69,15 +69,16 @@ class Margining:
     def demand_all(self, sheet: Sheet) -> dict[int, Demanded]:
         """Return what every account with positions, deliveries or a record must hold (CLR-RATE-003)."""
         held = self.positions()
-        delivering = self._delivering()
+        place, delivering, duties = sheet.place(), self._delivering(), self._duties()
         accounts = sorted({*held, *delivering, *self.state.members} - {0, self.state.account})
         found: dict[int, Demanded] = {}
         for first in range(0, len(accounts), ACCOUNTS_PER_CHUNK):
             chunk = accounts[first : first + ACCOUNTS_PER_CHUNK]
             for account, margin, gross in self._scan(chunk, held, sheet):
                 found[account] = self._demanded(
-                    account, margin, gross, held.get(account, {}), sheet, delivering.get(account, 0)
-                )
+                    account, (margin, gross), held.get(account, {}), sheet, place, delivering.get(account, 0),
+                    duties.get(account, []),
+                )  # fmt: skip
         return found
 
     def _scan(
@@ -98,14 +99,16 @@ class Margining:
         row = [held.get(handle, 0) for handle in sheet.handles]
         result = margin_of_losses(row, sheet.losses)
         whole = self._demanded(
-            account, result.margin, result.gross, held, sheet, self._delivering().get(account, 0)
-        )
+            account, (result.margin, result.gross), held, sheet, sheet.place(), self._delivering().get(account, 0),
+            self._duties().get(account, []),
+        )  # fmt: skip
         return result, whole
 
     def _demanded(
-        self, account: int, margin: int, gross: int, held: Positions, sheet: Sheet, delivering: int
-    ) -> Demanded:
-        state, place = self.state, sheet.place() if held else {}
+        self, account: int, scanned: tuple[int, int], held: Positions, sheet: Sheet, place: dict[int, int],
+        delivering: int, duties: list[tuple[int, int, int]],
+    ) -> Demanded:  # fmt: skip
+        state, (margin, gross) = self.state, scanned
         ahead = spread = owed_bond = least = 0
         record = state.member(account).record
         rate = bond_rate(sum(quarters for _, _, quarters in record), sum(lots for _, lots, _ in record))
@@ -122,8 +125,8 @@ class Margining:
                 spread += concentration((long if lots > 0 else short) * abs(lots), lots, daily, risk.mpor_s)
             if lots < 0:
                 owed_bond += self._bond(account, handle, -lots, mark, lot_micros, rate)
-        for duty in self._duties(account):
-            owed_bond += bond(duty[0], duty[1], duty[2], rate)
+        for lots, mark, lot_micros in duties:
+            owed_bond += bond(lots, mark, lot_micros, rate)
         lacking = max(0, owed_bond - state.ledger.balance(Purse(Kind.BOND, account)))
         share = ceil_div(margin * state.terms.fund_ppm, PPM)
         fund = max(0, share - state.ledger.balance(Purse(Kind.FUND, account)))
@@ -137,14 +140,15 @@ class Margining:
         certified = next((one[2] for one in self.state.core.holdings(handle) if one[0] == account), 0)
         return bond(min(short, certified), mark, lot_micros, rate)
 
-    def _duties(self, account: int) -> list[tuple[int, int, int]]:
-        """Return (lots, mark, micros of a tick on a lot) of what an account has still to deliver."""
-        return [
-            (duty.lots, delivery.mark, delivery.lot_micros)
-            for delivery in self.state.deliveries.values()
-            for duty in delivery.obligations
-            if duty.provider == account and not duty.closed
-        ]
+    def _duties(self) -> dict[int, list[tuple[int, int, int]]]:
+        """Return (lots, mark, micros of a tick on a lot) of all that is still to be delivered, by provider."""
+        found: dict[int, list[tuple[int, int, int]]] = {}
+        for delivery in self.state.deliveries.values():
+            for duty in delivery.obligations:
+                if not duty.closed:
+                    entry = duty.lots, delivery.mark, delivery.lot_micros
+                    found.setdefault(duty.provider, []).append(entry)
+        return found
 
     def _delivering(self) -> dict[int, int]:
         """Return the add-on of everything that is being delivered, by provider (CLR-DLV-002)."""

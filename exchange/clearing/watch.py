@@ -17,6 +17,7 @@ from exchange.clearing.failures import Failures
 from exchange.clearing.meters import Meter, Run, runs_of
 from exchange.clearing.obligations import Obligation
 from exchange.clearing.state import HouseState, Provider
+from exchange.clearing.words import Level
 from exchange.errors import CatalogueError
 from exchange.reasons import RejectReason
 from exchange.records import EventFlag, EventType
@@ -217,7 +218,7 @@ class Watch:
         for number, provider in state.providers.items():
             provider.failures = [one for one in provider.failures if one[0] > now_ns - HOUR_NS]
             lots = sum(count for _, count in provider.failures)
-            if lots and self.cases.of_defaulter(number) is None:
+            if lots and state.member(number).level is not Level.DEFAULTED:
                 if provider_failed(provider.failures, running.get(number, 0) + lots, now_ns):
                     found.append(number)
         return sorted(found)
