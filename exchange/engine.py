@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from exchange.catalogue import Catalogue, Product
 from exchange.catalogue.payload import Field, read_fields, read_names
-from exchange.catalogue.products import check_range
+from exchange.catalogue.products import check_range, default_settle_s
 from exchange.catalogue.registry import Instrument, check_windows
 from exchange.catalogue.schedule import schedule
 from exchange.clearing.house import HOUSE_COMMANDS, ClearingHouse
 from exchange.commands import RECORD, check_lengths
-from exchange.delivery.nodes import Nodes, Run, assign, runs, unplaced
+from exchange.delivery.nodes import Nodes, Provider, Run, assign, runs, unplaced
 from exchange.delivery.purchases import buy, buy_in_shorts, standby_sells
 from exchange.errors import CatalogueError, CoreMissing, InvariantViolation
 from exchange.reasons import RejectReason
@@ -168,21 +168,19 @@ class Engine:
             self.core.go_on()
 
     def _assign_nodes(self, instrument: Instrument) -> list[tuple[int, int, tuple[int, int]]]:
-        """Give the buyers their nodes and tell them and the provider (MKT-024)."""
+        """Give the buyers their nodes, tell them and the providers, return (provider, buyer, nodes) (MKT-024)."""
         place = instrument.product_number, instrument.fabric_index
         holdings = self.core.holdings(instrument.handle)
         buyers = sorted((account, lots) for account, lots, _ in holdings if lots > 0)
-        given = assign(
-            self.nodes.before(*place, instrument.window), buyers, sum(certified for _, _, certified in holdings)
-        )
+        providers = [Provider(account, certified, max(0, -lots)) for account, lots, certified in holdings]
+        before = self.nodes.before(*place, instrument.window - instrument.product.window_hours)
+        given = assign(before, buyers, providers)
         self.nodes.latest[place] = instrument.window, given
-        provider = self.nodes.providers.get(place, 0)
         for run in (*runs(given), *unplaced(given, buyers)):
-            told = provider if run.first >= 0 else 0
-            self._tell_nodes(instrument, run.buyer, told, run, 0)
-            if told:
-                self._tell_nodes(instrument, told, run.buyer, run, EventFlag.SELL)
-        return [(provider, run.buyer, (run.first, run.lots)) for run in runs(given)]
+            self._tell_nodes(instrument, run.buyer, run.provider, run, 0)
+            if run.provider:
+                self._tell_nodes(instrument, run.provider, run.buyer, run, EventFlag.SELL)
+        return [(run.provider, run.buyer, (run.first, run.lots)) for run in runs(given)]
 
     def _tell_nodes(self, instrument: Instrument, account: int, other: int, run: Run, flags: int) -> None:
         self.core.emit(
@@ -194,6 +192,8 @@ class Engine:
 
     def _add_product(self, fields: dict[str, Any]) -> None:
         terms = {name: fields[name] for name in _PRODUCT if name not in ("product", "fabrics")}
+        if terms["settle_s"] is None:
+            terms["settle_s"] = default_settle_s(terms["window_hours"])
         product = Product(name=fields["product"], fabrics=read_names("fabrics", fields["fabrics"]), **terms)
         number = self.catalogue.add_product(product)
         self.core.add_product(number, len(product.fabrics))
@@ -282,9 +282,7 @@ class Engine:
         place = product, self.catalogue.product(product).fabrics.index(fields["fabric"])
         if any(self.core.phase(handle) in _BEHIND_GATE for handle in handles):
             raise CatalogueError(RejectReason.WINDOW_CLOSED, "the gate of a window has closed")
-        if self.nodes.providers.get(place, account) != account:
-            raise CatalogueError(RejectReason.NAME_IN_USE, "another account provides this fabric")
-        self.nodes.providers[place] = account
+        self.nodes.add_provider(*place, account)
         self.core.emit(EventType.ACK, account=account, lots=len(handles))
         for handle in handles:
             self.core.certify(account, handle, fields["lots"])
@@ -355,11 +353,13 @@ _PRODUCT = {
     "tick_micros": Field(int),
     "fabrics": Field(list),
     "zone": Field(str, required=False, default=""),
+    "settle_s": Field(int, required=False),
+    "window_hours": Field(int, required=False, default=1),
 } | {
     name: Field(int, required=False, default=default)
     for name, default in (
         ("maker_fee_ppm", 0), ("taker_fee_ppm", 0), ("gate_lead_s", 900), ("open_lead_s", 0), ("open_call_s", 0),
-        ("preclose_s", 0), ("random_end_s", 0), ("balancing_s", 0), ("settle_s", 4_500), ("volatility_call_s", 120),
+        ("preclose_s", 0), ("random_end_s", 0), ("balancing_s", 0), ("volatility_call_s", 120),
         ("band_static_bps", 0), ("band_dynamic_bps", 0), ("buyin_bps", 5_000), ("rolling_hours", 0),
     )
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """Units and limits, and their text forms. Integers only: no price or time ever becomes a float.
 
-Time is nanoseconds since 1970 UTC. A delivery window is one UTC hour, numbered by hours since 1970.
+Time is nanoseconds since 1970 UTC. A delivery window begins on a UTC hour and is numbered by its hours since 1970.
 A price is a whole number of ticks; one tick is ``tick_micros`` millionths of a dollar per SCU-hour.
 """
 
@@ -36,6 +36,7 @@ LEAD_MAX_S = 366 * 24 * SECONDS_PER_HOUR  # Of a moment in the life of a window,
 CALL_MAX_S = 24 * SECONDS_PER_HOUR
 RANDOM_END_MAX_S = 60
 BAND_MAX_BPS = 50_000  # Five times the reference.
+WINDOW_HOURS = (1, 2, 3, 4, 6, 8, 12, 24)  # How long the windows of a product may be.
 ROLLING_HOURS_MAX = 24 * 366
 MMP_WINDOW_MAX_MS = 24 * SECONDS_PER_HOUR * 1_000
 GATE_LEAD_MAX_S = 30 * 24 * SECONDS_PER_HOUR

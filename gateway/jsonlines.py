@@ -107,7 +107,7 @@ class CommandReader:
 
     def _where(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return the filters by product, instrument and windows of a mass cancel."""
-        windows = _window_range(fields)
+        windows = _window_range(fields, self._window_hours(fields["product"]))
         if fields["fabric"] is not None:
             if fields["product"] is None or fields["start"] is None or fields["count"] not in (None, 1):
                 raise LineError("fabric must come with product, start, and no count: it names one instrument")
@@ -118,6 +118,11 @@ class CommandReader:
             return {"product": self._names.product_number(fields["product"]), "windows": windows}
         except CatalogueError as error:
             raise LineError(str(error)) from error
+
+    def _window_hours(self, name: str | None) -> int:
+        """Return how long the windows of a product are; an hour where none is named or known."""
+        number = NIL if name is None else self._product(name)
+        return 1 if number == NIL else self._names.product(number).window_hours
 
     def _quote(self, fields: dict[str, Any]) -> bytes:
         shared = {"quote_set": fields["set"], "stp": fields["stp"], "flags": fields["flags"], "tag": fields["tag"]}
@@ -232,7 +237,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return names
 
 
-def _window_range(fields: dict[str, Any]) -> tuple[int, int] | None:
+def _window_range(fields: dict[str, Any], hours: int) -> tuple[int, int] | None:
+    """Return the windows of a mass cancel, the last one left out; `count` counts windows of so many hours."""
     if fields["from"] is not None or fields["to"] is not None:
         if fields["from"] is None or fields["to"] is None or fields["start"] is not None:
             raise LineError("from and to must come together, and without start")
@@ -241,7 +247,7 @@ def _window_range(fields: dict[str, Any]) -> tuple[int, int] | None:
         if fields["count"] is not None:
             raise LineError("count must come with start")
         return None
-    end = fields["start"] + (1 if fields["count"] is None else fields["count"])
+    end = fields["start"] + (1 if fields["count"] is None else fields["count"] * hours)
     if end > NIL:
         raise LineError(f"start + count must be at most {NIL}, was {end}")
     return fields["start"], end

@@ -139,7 +139,7 @@ TERMS: Fields = {"zone": (note, None)} | {
     name: (_amount, None)
     for name in (
         "open_lead_s", "open_call_s", "preclose_s", "random_end_s", "balancing_s", "settle_s", "volatility_call_s",
-        "band_static_bps", "band_dynamic_bps", "buyin_bps", "rolling_hours",
+        "band_static_bps", "band_dynamic_bps", "buyin_bps", "rolling_hours", "window_hours",
     )
 }  # fmt: skip
 

@@ -129,7 +129,8 @@ class StripBoard:
         """Yield the listed strips that an instrument's window is in, the longest last."""
         one = self._catalogue.instrument(handle)
         if one is not None:
-            for strip in _strips_by_window(one.window // DAY_HOURS).get(one.window, ()):
+            strips = _strips_by_window(one.window // DAY_HOURS).get(one.window, ())
+            for strip in strips if one.product.window_hours == 1 else ():
                 listed = self._find(one, strip)
                 if listed is not None:
                     yield listed

@@ -18,6 +18,9 @@ from exchange.units import (
     ROLLING_HOURS_MAX,
     SECONDS_PER_HOUR,
     TICK_MICROS_MAX,
+    WINDOW_HOURS,
+    WINDOW_MAX,
+    WINDOWS_PER_COMMAND_MAX,
     gate_ns,
 )
 
@@ -48,6 +51,11 @@ def check_range(what: str, value: int, least: int, most: int) -> None:
         raise CatalogueError(RejectReason.MALFORMED, f"{what} must be from {least} to {most}, was {value}")
 
 
+def default_settle_s(window_hours: int) -> int:
+    """Return when a window is settled where its product does not say: seconds after its start."""
+    return window_hours * SECONDS_PER_HOUR + 900
+
+
 @dataclass(frozen=True, slots=True)
 class Product:
     """What is delivered, and how it is traded. Fabrics are in the order of listing (ADM-002).
@@ -76,6 +84,7 @@ class Product:
     band_dynamic_bps: int = 0
     buyin_bps: int = 5_000
     rolling_hours: int = 0
+    window_hours: int = 1  # Its windows start at multiples of it and are as long (MKT-034).
 
     def __post_init__(self) -> None:
         check_name("product", self.name)
@@ -100,8 +109,12 @@ class Product:
         check_range("open_call_s", self.open_call_s, 0, CALL_MAX_S)
         check_range("preclose_s", self.preclose_s, 0, CALL_MAX_S)
         check_range("random_end_s", self.random_end_s, 0, min(RANDOM_END_MAX_S, self.gate_lead_s))
-        check_range("balancing_s", self.balancing_s, 0, SECONDS_PER_HOUR)
-        check_range("settle_s", self.settle_s, SECONDS_PER_HOUR, LEAD_MAX_S)
+        if self.window_hours not in WINDOW_HOURS:
+            raise CatalogueError(
+                RejectReason.MALFORMED, f"window_hours must be one of {WINDOW_HOURS}, was {self.window_hours}"
+            )
+        check_range("balancing_s", self.balancing_s, 0, self.window_hours * SECONDS_PER_HOUR)
+        check_range("settle_s", self.settle_s, self.window_hours * SECONDS_PER_HOUR, LEAD_MAX_S)
         check_range("volatility_call_s", self.volatility_call_s, 1 if self.band_dynamic_bps else 0, CALL_MAX_S)
         check_range("band_static_bps", self.band_static_bps, 0, BAND_MAX_BPS)
         check_range("band_dynamic_bps", self.band_dynamic_bps, 0, BAND_MAX_BPS)
@@ -111,7 +124,22 @@ class Product:
     @property
     def lot_micros(self) -> int:
         """Micro-dollars of one tick on one lot for the window: H of the rules."""
-        return self.tick_micros * self.lot_scu
+        return self.tick_micros * self.lot_scu * self.window_hours
+
+    def windows(self, start: int, count: int) -> range:
+        """Return ``count`` windows from ``start`` on.
+
+        Raises:
+            CatalogueError: MALFORMED, where the range is empty, too long, outside the calendar, or does not start
+                at a multiple of the product's hours (MKT-034).
+
+        """
+        hours = self.window_hours
+        check_range("count", count, 1, WINDOWS_PER_COMMAND_MAX)
+        check_range("start", start, 0, WINDOW_MAX - (count - 1) * hours)
+        if start % hours:
+            raise CatalogueError(RejectReason.MALFORMED, f"start must be a multiple of {hours} hours, was {start}")
+        return range(start, start + count * hours, hours)
 
     def gate_ns(self, window: int) -> int:
         """Return the nanosecond at which the gate of a window closes."""

@@ -104,11 +104,12 @@ class Catalogue:
         product = self.product(product_number)
         calendar = self._calendars[product_number - 1]
         ranges: list[tuple[int, int]] = []
-        hour = now_ns // HOUR_NS
-        for window in range(hour, min(hour + product.rolling_hours, WINDOW_MAX + 1)):
+        hour, step = now_ns // HOUR_NS, product.window_hours
+        first = -(-hour // step) * step
+        for window in range(first, min(hour + product.rolling_hours, WINDOW_MAX + 1), step):
             if window in calendar or product.gate_ns(window) <= now_ns:
                 continue
-            if ranges and sum(ranges[-1]) == window:
+            if ranges and ranges[-1][0] + ranges[-1][1] * step == window:
                 ranges[-1] = (ranges[-1][0], ranges[-1][1] + 1)
             else:
                 ranges.append((window, 1))
@@ -123,11 +124,11 @@ class Catalogue:
             CatalogueError: MALFORMED, WINDOW_CLOSED, ALREADY_LISTED or OPEN_LIMIT, in this order.
 
         """
-        check_windows(start, count)
         product = self.product(product_number)
+        windows = product.windows(start, count)
         if product.gate_ns(start) <= now_ns:  # The earliest window's gate closes first.
             raise CatalogueError(RejectReason.WINDOW_CLOSED, f"the gate of window {start} has closed")
-        listed = next(self._calendars[product_number - 1].irange(start, start + count - 1), None)
+        listed = next(self._calendars[product_number - 1].irange(start, windows[-1]), None)
         if listed is not None:
             raise CatalogueError(RejectReason.ALREADY_LISTED, f"window {listed} is listed already")
         if len(self.instruments) + count * len(product.fabrics) > instruments_max:
@@ -137,7 +138,7 @@ class Catalogue:
         """List windows that check_listing has let pass; return the instruments by window, then fabric (ADM-002)."""
         product = self.product(product_number)
         first = len(self.instruments)
-        for window in range(start, start + count):
+        for window in product.windows(start, count):
             self._calendars[product_number - 1][window] = len(self.instruments) + 1
             for index in range(len(product.fabrics)):
                 handle = len(self.instruments) + 1
@@ -163,13 +164,13 @@ class Catalogue:
             CatalogueError: MALFORMED, NO_FABRIC, or NO_INSTRUMENT where one of the windows is not listed.
 
         """
-        check_windows(start, count)
+        windows = self.product(product_number).windows(start, count)
         fabrics = self.product(product_number).fabrics
         if fabric is not None and fabric not in fabrics:
             raise CatalogueError(RejectReason.NO_FABRIC, f"the product has no fabric {fabric!r}")
         indices = range(len(fabrics)) if fabric is None else [fabrics.index(fabric)]
         found: list[int] = []
-        for window in range(start, start + count):
+        for window in windows:
             first = self._calendars[product_number - 1].get(window)
             if first is None:
                 raise CatalogueError(RejectReason.NO_INSTRUMENT, f"window {window} is not listed")
@@ -237,7 +238,8 @@ class Catalogue:
             f"{product.taker_fee_ppm} {product.gate_lead_s} {' '.join(product.fabrics)}; {product.zone} "
             f"{product.open_lead_s} {product.open_call_s} {product.preclose_s} {product.random_end_s} "
             f"{product.balancing_s} {product.settle_s} {product.volatility_call_s} {product.band_static_bps} "
-            f"{product.band_dynamic_bps} {product.buyin_bps} {product.rolling_hours}\n"
+            f"{product.band_dynamic_bps} {product.buyin_bps} {product.rolling_hours}"
+            f"{f' {product.window_hours}' if product.window_hours != 1 else ''}\n"
             for product in self.products
         ]
         lines += [f"instrument {one.product_number} {one.fabric_index} {one.window}\n" for one in self.instruments]

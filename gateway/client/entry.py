@@ -20,6 +20,7 @@ REDUCE_ONLY = 2
 CANCEL_ON_DISCONNECT = 4
 PHYSICAL = 16
 STANDBY = 32
+FIRM = 64
 KEEP_PRIORITY = 1
 IN_BATCHES = (
     MessageType.PLACE, MessageType.CANCEL, MessageType.CANCEL_REF, MessageType.REPLACE, MessageType.REPLACE_REF,
@@ -70,6 +71,7 @@ class OrderEntry(abc.ABC):
         cancel_on_disconnect: bool = False,
         physical: bool = False,
         standby: bool = False,
+        firm: bool = False,
         expire_us: int = 0,
         deadline_us: int = 0,
         stp: Stp = Stp.CANCEL_RESTING,
@@ -90,6 +92,7 @@ class OrderEntry(abc.ABC):
             cancel_on_disconnect: flag it, for sessions that asked for `cod="flagged"`.
             physical: of a sell, let certified capacity back it.
             standby: of a sell behind the gate, offer it to the balancing market.
+            firm: of a standby sell, offer it for good: it cannot be cancelled or replaced.
             expire_us: end of a GTD order, microseconds since 1970.
             deadline_us: refuse it if the server reads it later than this.
             stp: what happens when it meets an order of the same owner.
@@ -101,7 +104,7 @@ class OrderEntry(abc.ABC):
         limit = limit_ticks(info, price, ticks)
         tif = Tif[tif] if isinstance(tif, str) else tif
         flags = POST_ONLY * post_only | REDUCE_ONLY * reduce_only | CANCEL_ON_DISCONNECT * cancel_on_disconnect
-        flags |= PHYSICAL * physical | STANDBY * standby
+        flags |= PHYSICAL * physical | STANDBY * standby | FIRM * firm
         order = Order(**self.unsent(), instrument=info, side=side, ticks=limit, lots=lots)
         order.ref = self.next_ref()
         message = (

@@ -7,10 +7,10 @@ NOTHING_RESTS = (Phase.LISTED, Phase.GATED, Phase.SETTLED, Phase.EXPIRED)
 ABOUT_ORDERS = (EventType.FILL, EventType.DONE, EventType.REPLACED)
 
 
-def check_invariants(core):
-    """Assert everything that must hold between any two commands."""
+def check_invariants(core, paid=0):
+    """Assert everything that must hold between any two commands; ``paid`` came from the clearing ledger."""
     state = core.state
-    check_money(state)
+    check_money(state, paid)
     for instrument in state.instruments:
         check_book(instrument)
         assert sum(position.lots for position in instrument.positions) == 0
@@ -20,14 +20,23 @@ def check_invariants(core):
         positions = account.positions.values()
         blocks = [block for block in state.blocks.values() if block.account is account]
         reserved = sum(block.reserve * block.leaves for block in blocks)
-        assert account.requirement == sum(position.requirement for position in positions) + reserved
+        required = sum(position.requirement for position in positions) + reserved + account.addon
+        assert account.requirement == required
         assert account.open_orders == sum(len(position.orders) for position in positions) + len(blocks)
         assert account.block_lots == sum(block.leaves for block in blocks)
     check_indexes(state)
 
 
-def check_money(state):
-    assert sum(account.balance for account in state.accounts) + state.external.balance == 0
+def check_money(state, paid):
+    assert sum(account.balance for account in state.accounts) + state.external.balance == paid
+
+
+def check_prepaid(core):
+    """A prepaid account that nobody has moved anything of is covered, and never short (RSK-009)."""
+    for account in core.state.accounts:
+        for position in account.positions.values() if account.prepaid else ():
+            assert position.lots >= 0
+            assert position.open_lots[1] + position.block_sell <= position.lots
 
 
 def check_book(instrument):
@@ -87,11 +96,14 @@ def check_touched_requirements(core, events):
 
 
 def check_requirement(core, account, handle):
-    """RSK-002 once more, as plainly as it can be written."""
+    """RSK-002 and RSK-009 once more, as plainly as they can be written."""
     instrument = core.state.instruments[handle - 1]
     pos, bq, sq, requirement = core.position(account, handle)
     bid, ask = core.best(handle, 0), core.best(handle, 1)
-    buy = max(pos + bq, 0) * instrument.long_micros
+    long_micros = instrument.long_micros
+    if core.is_prepaid(account) and instrument.mark is not None:
+        long_micros = max(long_micros, instrument.mark * instrument.lot_micros)
+    buy = max(pos + bq, 0) * long_micros
     sell = max(sq - pos, 0) * instrument.short_micros
     if bid and instrument.mark is not None and bid[0] > instrument.mark:
         buy += bq * (bid[0] - instrument.mark) * instrument.lot_micros

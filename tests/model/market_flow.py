@@ -28,6 +28,11 @@ PRODUCTS = {  # Name, fabrics and terms, by number.
         {"lot_scu": 1, "tick_micros": 1_000, "volatility_call_s": 0, "gate_lead_s": 60, "random_end_s": 60,
          "balancing_s": 600, "settle_s": 3_600, "rolling_hours": 4, "buyin_bps": 200},
     ),
+    4: (
+        "D", ("h",),
+        {"lot_scu": 2, "tick_micros": 1_000, "maker_fee_ppm": 20, "balancing_s": 7_200, "rolling_hours": 6,
+         "window_hours": 2},
+    ),
 }  # fmt: skip
 HOURS = (1, 2, 2, 2, 3, 3, 4)
 LOTS = (1, 1, 2, 2, 3, 4, 5, 8)
@@ -39,14 +44,15 @@ class MarketFlow(Flow):
 
     Args:
         seed: of the random numbers.
-        accounts: ordinary accounts; one provider for each fabric of products 1 and 3 comes on top.
+        accounts: ordinary accounts, the last of which is prepaid where there is money; one provider for each fabric of
+            products 1, 3 and 4 comes on top.
         prices: how many different prices there are.
         margined: whether rates are set and money is paid in.
         swarm: whether the weights of the commands are drawn, so that some kinds are frequent and others missing.
         products: the numbers of those that are traded.
     """
 
-    def __init__(self, seed, *, accounts=6, prices=5, margined=True, swarm=False, products=(1, 1, 1, 2, 3, 3)):
+    def __init__(self, seed, *, accounts=6, prices=5, margined=True, swarm=False, products=(1, 1, 1, 2, 3, 3, 4)):
         super().__init__(seed, accounts=accounts, prices=prices, margined=margined)
         self.products = products
         self.legs = {}  # Handle by product, window and fabric.
@@ -55,7 +61,7 @@ class MarketFlow(Flow):
         self.blocks = {}  # Account, hours and product by handle, of blocks that were accepted.
         self.providers = {
             (number, fabric): accounts + 1 + index
-            for index, (number, fabric) in enumerate((n, f) for n in (1, 3) for f in range(len(PRODUCTS[n][1])))
+            for index, (number, fabric) in enumerate((n, f) for n in (1, 3, 4) for f in range(len(PRODUCTS[n][1])))
         }
         self.weights = [
             (self.place, 26), (self.block, 18), (self.meet, 4), (self.quote, 6), (self.physical, 5),
@@ -81,7 +87,8 @@ class MarketFlow(Flow):
         for number in range(self.accounts + len(self.providers)):
             # The last providers are of their own; others share an owner with ordinary accounts.
             group = OWNERS[number % len(OWNERS)] if number < self.accounts + 2 else f"p{number}"
-            records.append(commands.add_account(f"a{number + 1}", group=group))
+            prepaid = self.margined and number + 1 == self.accounts
+            records.append(commands.add_account(f"a{number + 1}", group=group, prepaid=prepaid))
         records += [commands.roll_windows(name) for name, _, _ in PRODUCTS.values()]
         if self.margined:
             records += [commands.deposit(number, 30_000_000) for number in range(1, self.accounts + 4)]
@@ -213,7 +220,7 @@ class MarketFlow(Flow):
         tif = self.random.choice((0, 0, 3))
         return commands.place(
             account, ref, handle, 1, self.price(), self.random.choice(LOTS), lane=lane, tif=tif,
-            flags=OrderFlag.STANDBY | self.random.choice((0, 0, OrderFlag.COD)),
+            flags=OrderFlag.STANDBY | self.random.choice((0, 0, OrderFlag.COD, OrderFlag.FIRM)),
             expiry_ns=self.now_ns + self.random.randrange(900) * NS_PER_SECOND if tif else 0,
         )  # fmt: skip
 
@@ -280,7 +287,7 @@ class MarketFlow(Flow):
         return commands.resume(name, window, fabric=fabrics[fabric])
 
     def certify(self):
-        product, window, fabric = self.where(self.random.choice((1, 1, 3)), ahead=(1, 2, 3, 4))
+        product, window, fabric = self.where(self.random.choice((1, 1, 3, 3, 4)), ahead=(1, 2, 3, 4))
         name, fabrics, _ = PRODUCTS[product]
         account = self.providers[product, fabric] if self.random.random() < 0.95 else self.account()
         return commands.certify(

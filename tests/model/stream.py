@@ -82,7 +82,7 @@ class Stream:
                 self.phases[handle] = int(event["cum"])
                 self.places[handle] = int(event["price"]), int(event["amount"]), int(event["lots"])
             elif what == EventType.CAPACITY:
-                self.certified[int(event["instrument"])] = int(event["lots"])
+                self.certified[int(event["account"]), int(event["instrument"])] = int(event["lots"])
             elif what == EventType.ASSIGNED and not event["flags"] & EventFlag.SELL:
                 self.assigned(event)
         assert not pending
@@ -183,7 +183,8 @@ class Stream:
         if event["price"] < 0:
             bare[0] += int(event["lots"])
         else:
-            nodes.update(dict.fromkeys(range(int(event["price"]), int(event["price"]) + int(event["lots"]))))
+            first, provider = int(event["price"]), int(event["amount"])
+            nodes.update(dict.fromkeys((provider, number) for number in range(first, first + int(event["lots"]))))
 
     def check_nodes(self, handle):
         """Nodes are given once, and a holding over contiguous windows stays (MKT-024)."""
@@ -197,9 +198,19 @@ class Stream:
             taken |= nodes
             assert len(nodes) + bare[0] == self.positions[account, handle]
             old = sorted(self.nodes.get((account, before), ({},))[0])
-            stay = [node for node in old if node < self.certified.get(handle, 0)]
-            assert set(stay[: len(nodes) + bare[0]]) <= set(nodes)
-        assert all(0 <= node < self.certified.get(handle, 0) for node in taken)
+            stay = [node for node in old if self.is_certified(node, handle)]
+            if all(self.short(provider, handle) >= self.certified[provider, handle] for provider, _ in stay):
+                assert set(stay[: len(nodes) + bare[0]]) <= set(nodes)
+        assert all(self.is_certified(node, handle) for node in taken)
+        for provider in {provider for provider, _ in taken}:
+            assert sum(node[0] == provider for node in taken) <= self.short(provider, handle)
+
+    def is_certified(self, node, handle):
+        provider, number = node
+        return 0 <= number < self.certified.get((provider, handle), 0)
+
+    def short(self, provider, handle):
+        return max(0, -self.positions.get((provider, handle), 0))
 
     def check_positions(self, core):
         """Positions are the sums of the fills told."""

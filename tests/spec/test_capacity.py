@@ -1,9 +1,12 @@
 """Capacity: who may deliver what, shorts at the gate, nodes (MKT-020 to MKT-024 of docs/spec/windows.md)."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from venue import WINDOW, Venue, line
 
 from exchange import commands
+from exchange.delivery.nodes import Node, Provider, assign
 from exchange.records import EventFlag, EventType
 
 
@@ -35,16 +38,15 @@ def test_capacity_is_told_for_each_window_mkt_020(core):
     assert venue.core.holdings(6) == [(1, 0, 5)]
 
 
-def test_fabric_has_one_provider_mkt_020(core):
+def test_fabric_may_have_several_providers_mkt_020(core):
     venue = market(core)
-    venue.certify("ann", 5)
-    assert venue.certify("bob", 5) == ["reject NAME_IN_USE"]
-    assert venue.certify("bob", 5, hour=2) == ["reject NAME_IN_USE"]  # In any window.
-    assert venue.certify("ann2", 5) == ["reject NAME_IN_USE"]  # An owner's other account is another one.
+    venue.certify("cat", 5)
+    assert venue.certify("bob", 4) == ["ack bob lots=1", "capacity bob lots=4"]
+    assert venue.certify("cat", 3, hour=2)[0] == "ack cat lots=1"
     assert venue.certify("bob", 5, fabric="f2")[0] == "ack bob lots=1"
-    assert venue.certify("ann", 0)[0] == "ack ann lots=1"
-    assert venue.certify("bob", 5) == ["reject NAME_IN_USE"]  # The fabric stays ann's.
-    assert venue.engine.nodes.canonical() == b"provider 1 0 1\nprovider 1 1 2\n"
+    assert venue.core.holdings(1) == [(3, 0, 5), (2, 0, 4)]
+    assert venue.certify("cat", 0)[0] == "ack cat lots=1"
+    assert venue.engine.nodes.canonical() == b"provider 1 0 2\nprovider 1 0 3\nprovider 1 1 2\n"
 
 
 FIELDS = {"account": "ann", "product": "P", "fabric": "f1", "start": WINDOW, "lots": 5}
@@ -84,7 +86,7 @@ def test_windows_behind_their_gate_are_closed_mkt_020(core, seconds):
     assert venue.certify("ann", 5, count=3) == ["reject WINDOW_CLOSED"]
     assert venue.core.holdings(at(2)) == []
     venue.certify("bob", 5, hour=2)
-    assert venue.certify("ann", 5) == ["reject WINDOW_CLOSED"]  # Before NAME_IN_USE.
+    assert venue.certify("ann", 5) == ["reject WINDOW_CLOSED"]
 
 
 @pytest.mark.parametrize("seconds", [-100_000, -61_000, -50_000, -1_000])
@@ -509,6 +511,121 @@ def test_fabrics_have_nodes_of_their_own_mkt_024(core):
         venue.do(venue.order("bob", 0, 2, 100, instrument=at(0, fabric)))
         venue.do(venue.order(name, 1, 2, 100, instrument=at(0, fabric)))
     assert assigned(venue, -900)[::2] == ["bob nodes 0 to 1 from ann", "bob i2 nodes 0 to 1 from dan"]
+
+
+def sold(venue, *lots, hour=0):
+    """Each provider's sales, as (name, lots), to each buyer in turn."""
+    for provider, buyer, count in lots:
+        venue.do(venue.order(buyer, 0, count, 100, instrument=at(hour)))
+        venue.do(venue.order(provider, 1, count, 100, instrument=at(hour), **PHYSICAL))
+
+
+def test_buyers_get_nodes_of_providers_by_account_mkt_024(core):
+    venue = market(core)
+    venue.certify("bob", 9)
+    venue.certify("ann", 5)
+    sold(venue, ("bob", "dan", 3), ("ann", "cat", 2), ("bob", "cat", 1))
+    assert assigned(venue, -900) == [
+        "cat nodes 0 to 1 from ann",
+        "ann nodes 0 to 1 to cat",
+        "cat nodes 0 to 0 from bob",
+        "bob nodes 0 to 0 to cat",
+        "dan nodes 1 to 3 from bob",
+        "bob nodes 1 to 3 to dan",
+    ]
+    assert venue.engine.nodes.canonical() == (
+        b"provider 1 0 1\nprovider 1 0 2\nnodes 1 0 1000 1/3:0+2 2/3:0+1 2/4:1+3\n"
+    )
+
+
+def test_provider_gives_what_he_has_sold_mkt_024(core):
+    venue = market(core)
+    venue.certify("ann", 9)
+    venue.certify("bob", 9)
+    sold(venue, ("bob", "dan", 3))
+    assert assigned(venue, -900) == ["dan nodes 0 to 2 from bob", "bob nodes 0 to 2 to dan"]
+
+
+def test_what_nobody_backs_has_no_nodes_mkt_024(core):
+    venue = market(core)
+    venue.certify("ann", 9)
+    sold(venue, ("ann", "dan", 2))
+    venue.buy("dan", 1, 100)
+    venue.sell("cat", 1, 100)  # Financial, and not bought in.
+    assert assigned(venue, -900) == ["dan nodes 0 to 1 from ann", "ann nodes 0 to 1 to dan", "dan no nodes for 1"]
+
+
+def test_holding_stays_with_its_provider_mkt_024(core):
+    venue = market(core)
+    for name in ("ann", "bob"):
+        venue.certify(name, 5, count=3)
+    sold(venue, ("ann", "cat", 2), ("bob", "dan", 2))
+    sold(venue, ("ann", "dan", 1), ("bob", "dan", 2), ("bob", "cat", 1), hour=1)
+    sold(venue, ("bob", "cat", 3), ("bob", "dan", 1), hour=2)
+    assert assigned(venue, -900)[::2] == ["cat nodes 0 to 1 from ann", "dan nodes 0 to 1 from bob"]
+    assert assigned(venue, 2_700)[::2] == [  # cat keeps ann's first node, for ann has sold one lot.
+        "cat i3 nodes 0 to 0 from ann", "dan i3 nodes 0 to 2 from bob",
+    ]  # fmt: skip
+    assert assigned(venue, 6_300)[::2] == [
+        "dan i5 nodes 0 to 0 from bob", "cat i5 nodes 1 to 3 from bob",
+    ]  # fmt: skip
+
+
+def test_two_owners_accounts_are_two_providers_mkt_024(core):
+    venue = market(core)
+    venue.certify("ann", 2)
+    venue.certify("ann2", 2)
+    sold(venue, ("ann", "bob", 2), ("ann2", "bob", 2))
+    assert assigned(venue, -900)[::2] == ["bob nodes 0 to 1 from ann", "bob nodes 0 to 1 from ann2"]
+
+
+def one_provider(before, holders, nodes):
+    """The rule for a fabric of one provider, who gives what he likes: by number, those who stay first."""
+    wanted, given = dict(holders), {}
+    for node in range(nodes):
+        if wanted.get(before.get(node), 0):
+            given[node] = before[node]
+            wanted[before[node]] -= 1
+    for buyer, _ in holders:
+        for node in [node for node in range(nodes) if node not in given][: wanted[buyer]]:
+            given[node] = buyer
+    return given
+
+
+LOTS = st.dictionaries(st.integers(1, 6), st.integers(1, 5), max_size=4).map(lambda lots: sorted(lots.items()))
+
+
+@given(st.dictionaries(st.integers(0, 9), st.integers(1, 6)), LOTS, st.integers(0, 9))
+def test_one_provider_gives_by_number_mkt_024(before, holders, nodes):
+    sold_lots = sum(lots for _, lots in holders)
+    given_nodes = assign({Node(7, node): buyer for node, buyer in before.items()}, holders,
+                         [Provider(7, nodes, max(sold_lots, nodes))])  # fmt: skip
+    assert {node.number: buyer for node, buyer in given_nodes.items()} == one_provider(before, holders, nodes)
+
+
+@given(
+    st.dictionaries(st.tuples(st.integers(7, 9), st.integers(0, 6)), st.integers(1, 6)),
+    LOTS,
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=3, max_size=3),
+)
+def test_nodes_are_given_once_and_as_many_as_there_are_mkt_024(before, holders, capacity):
+    """Whoever provides or buys: nobody gives or gets too many, nothing is left over on both sides, nobody moves."""
+    providers = [Provider(7 + index, *both) for index, both in enumerate(capacity)]
+    given_nodes = assign({Node(*node): buyer for node, buyer in before.items()}, holders, providers)
+    gives = {one.account: sum(node.provider == one.account for node in given_nodes) for one in providers}
+    gets = {buyer: list(given_nodes.values()).count(buyer) for buyer, _ in holders}
+    assert all(gives[one.account] <= min(one.certified, one.short) for one in providers)
+    assert all(node.number < dict((one.account, one.certified) for one in providers)[node.provider]
+               for node in given_nodes)  # fmt: skip
+    assert all(gets[buyer] <= lots for buyer, lots in holders)
+    asked, offered = sum(lots for _, lots in holders), sum(min(one.certified, one.short) for one in providers)
+    assert len(given_nodes) == min(asked, offered)
+    for (provider, number), buyer in before.items():  # A node is lost only for want of lots on one side.
+        if given_nodes.get(Node(provider, number)) != buyer and number < capacity[provider - 7][0]:
+            stays = [node for node, one in given_nodes.items() if before.get(tuple(node)) == one]
+            of_buyer = sum(given_nodes[node] == buyer for node in stays)
+            of_provider = sum(node.provider == provider for node in stays)
+            assert of_buyer == dict(holders).get(buyer, 0) or of_provider == min(capacity[provider - 7])
 
 
 def test_assignments_are_part_of_the_state_mkt_024(core):

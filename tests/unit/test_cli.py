@@ -244,7 +244,7 @@ def test_example_of_a_venue_is_accepted_line_by_line():
     assert {product.rolling_hours for product in catalogue.products} == {168}
     far, rolled = (len(catalogue.windows(number)) for number in (1, 2))
     assert (far - rolled, rolled in (166, 167)) == (24, True), "the next window's gate may have closed"
-    assert engine.nodes.providers == {(1, 0): 4, (1, 1): 5}
+    assert engine.nodes.providers == {(1, 0): [4], (1, 1): [5]}
 
 
 class Served:

@@ -284,6 +284,10 @@ def test_standby_sells_reach_the_balancing_market():
                 assert (fill.oid, fill.qty, fill.flags) == (0, 2, EventFlag.BALANCE)
                 await ann.ping()
                 assert (offer.leaves, offer.fills[0].flags) == (3, EventFlag.BALANCE)
+                firm = await ann.sell(3, lots=1, ticks=650, standby=True, firm=True)
+                with pytest.raises(OrderRejected, match="WINDOW_CLOSED"):
+                    await ann.cancel(firm)
+                await ann.cancel(offer)
 
     run(main())
 

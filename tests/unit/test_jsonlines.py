@@ -50,6 +50,8 @@ COMPLETE = [
     *SETUP,
     SETUP[0] | MARKET,
     SETUP[0] | {"zone": "", "balancing_s": 0},
+    SETUP[0] | {"window_hours": 8},
+    {"t": "add_account", "account": "cat", "prepaid": True},
     {"t": "set_seed", "seed": (1 << 64) - 1},
     {"t": "roll_windows", "product": "H100"},
     {"t": "halt", "product": "H100", "start": 14, "count": 2},
@@ -76,6 +78,7 @@ COMPLETE = [
     {"t": "mass_cancel", "account": "ann", "ref": 6, "from": 14, "to": 20},
     PLACE | {"flags": ["physical"], "tif": "AU"},
     PLACE | {"flags": ["cod", "physical", "standby"]},
+    PLACE | {"flags": ["standby", "firm"]},
     BLOCK,
     BLOCK | {"lane": 0, "min_qty": 8, "tif": "GTG"},
     BLOCK | {"fabrics": ["f1", "f2"], "tif": "GTD", "expire_ts_ns": 5, "flags": ["cod"], "tag": 7, "stp": "decrement"},
@@ -144,6 +147,15 @@ def test_mass_cancel_sets_the_filters_given_jsl_005(reader):
     assert (cancel["price_2"], cancel["target"]) == (1, 14 | 17 << 32)
     cancel = fields(reader.convert(base | {"product": "H100", "fabric": "f2", "start": 14}))
     assert (cancel["flags"], cancel["instrument"]) == (MassFlag.INSTRUMENT, 2)
+
+
+def test_mass_cancel_counts_the_windows_of_its_product_jsl_005(engine):
+    reader = CommandReader(engine.catalogue)
+    engine.apply_count(reader.convert(SETUP[0] | {"product": "LONG", "window_hours": 8}), 0)
+    base = {"t": "mass_cancel", "account": "ann", "ref": 1, "start": 16}
+    for count, product, end in ((1, "LONG", 24), (2, "LONG", 32), (3, "LONG", 40), (3, "H100", 19)):
+        cancel = fields(reader.convert(base | {"product": product, "count": count}))
+        assert int(cancel["target"]) == 16 | end << 32, (count, product)
 
 
 def test_quote_is_one_record_a_leg_jsl_006(reader):

@@ -73,6 +73,15 @@ def test_strip_is_listed_when_all_its_windows_are_ses_038():
     assert list(venue.publisher.strips.strips_from(999)) == []
 
 
+def test_windows_of_several_hours_are_in_no_strip_ses_038():
+    venue = Venue()
+    venue.sequencer.submit(commands.add_product("LONG", 8, 1000, ["g1"], window_hours=2))
+    venue.sequencer.submit(commands.list_window("LONG", DAY, count=12))
+    first = venue.engine.catalogue.handle("LONG", "g1", DAY)
+    assert [list(venue.publisher.strips.strips_with(first + window)) for window in range(12)] == [[]] * 12
+    assert venue.publisher.strips.rows("LONG", None) == []
+
+
 def test_prices_are_sums_and_lots_the_least_ses_038(venue):
     ladder = venue.publisher.strips
     strip = strips(venue, 0)[4]

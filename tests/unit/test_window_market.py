@@ -119,6 +119,17 @@ def test_product_comes_before_its_first_instrument_ses_037(venue):
     assert cat.frames() == []
 
 
+def test_end_of_a_window_of_several_hours_is_told_ses_037(venue):
+    bob = live(venue, "bob")
+    bob.send([4, 1, 5, None])
+    bob.frames()
+    venue.sequencer.submit(commands.add_product(CALLS, 4, 100, ["g1"], window_hours=6))
+    venue.sequencer.submit(commands.list_window(CALLS, WINDOW // 6 * 6 + 6))
+    (instrument,) = of_types(bob.frames(), 103)
+    start_ts, end_ts = instrument[5:7]
+    assert (start_ts, end_ts - start_ts) == ((WINDOW // 6 * 6 + 6) * 3_600_000_000, 6 * 3_600_000_000)
+
+
 def test_what_happens_in_an_instrument_comes_after_its_definition_ses_037(venue):
     bob = live(venue, "bob")
     bob.send(*([4, channel, channel, None] for channel in (1, 2, 4, 5)))
