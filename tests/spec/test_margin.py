@@ -130,6 +130,23 @@ def test_terms_out_of_range_are_malformed_clr_scan_002(field, wrong):
         RiskTerms(**{field: wrong})
 
 
+def test_terms_have_defaults_and_take_their_bounds_clr_scan_002():
+    assert RiskTerms() == RiskTerms(
+        range_ppm=250_000, steepen_ppm=250_000, flatten_ppm=250_000, slope_h=720, near_squeeze_ppm=440_000,
+        squeeze_half_h=24, list_cut_ppm=440_000, list_cut_half_h=4_320, generation_ppm=400_000, available_ns=0,
+        ramp_s=7_776_000, is_new_class=False, outage_ppm=500_000, mpor_s=86_400, open_interest_low=1 << 30,
+        open_interest_high=(1 << 30) + 1,
+    )  # fmt: skip
+    RiskTerms(slope_h=1, squeeze_half_h=1, list_cut_half_h=1, ramp_s=1, mpor_s=3_600, range_ppm=0, flatten_ppm=PPM)
+    RiskTerms(slope_h=8_784, ramp_s=316_224_000, mpor_s=2_592_000, range_ppm=10_000_000, open_interest_low=0,
+              open_interest_high=1)  # fmt: skip
+    for field, wrong in (("ramp_s", 316_224_001), ("slope_h", 8_785), ("mpor_s", 2_592_001)):
+        with pytest.raises(CatalogueError, match=f"{field} must be"):
+            RiskTerms(**{field: wrong})
+    with pytest.raises(CatalogueError, match="open_interest_high must be from 6"):
+        RiskTerms(open_interest_low=5, open_interest_high=5)
+
+
 def test_classes_move_together_by_name_clr_scan_003():
     old = [Scenario("up", (1, 2)), Scenario("outage f1", (3, 4))]
     new = [Scenario("up", (5,)), Scenario("outage f9", (6,))]
@@ -137,6 +154,7 @@ def test_classes_move_together_by_name_clr_scan_003():
         Scenario("up", (1, 2, 5)), Scenario("outage f1", (3, 4, 0)), Scenario("outage f9", (0, 0, 6))
     ]  # fmt: skip
     assert join([]) == []
+    assert join([[], new]) == new
     with pytest.raises(ValueError, match="a shock for each window"):
         join([[Scenario("up", (1,)), Scenario("down", (1, 2))]])
     with pytest.raises(ValueError, match="at most 64, were 65"):
@@ -294,7 +312,7 @@ def test_buffered_is_from_margin_to_all_of_the_buffer_clr_scan_009(margin, previ
 
 @pytest.mark.parametrize(
     ("previous", "wanted", "now"),
-    [(1_000, 1_099, 1_099), (1_000, 1_500, 1_100), (1_001, 1_500, 1_102), (1_000, 10, 10), (0, 7_000, 7_000)],
+    [(1_000, 1_099, 1_099), (1_000, 1_500, 1_100), (1_001, 1_500, 1_102), (1_000, 10, 10), (0, 7, 7), (1, 9, 2)],
 )
 def test_rates_rise_by_a_tenth_a_day_clr_scan_010(previous, wanted, now):
     assert capped_increase(previous, wanted, 100_000) == now

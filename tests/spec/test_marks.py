@@ -68,6 +68,20 @@ def test_ends_of_a_curve_keep_its_slope_clr_mrk_002():
     assert levels({0: 900, 1: 300, 3: 100, 4: 0 + 1}, range(5)) == [400, 300, 200, 100, 1]
 
 
+def test_two_hours_are_taken_as_they_are_and_three_are_not_clr_mrk_002():
+    assert levels({0: 100, 1: 900}, range(2)) == [100, 900]
+    assert levels({0: 100, 1: 900, 2: 100}, range(3)) == [100, 100, 100]
+    # An end by itself (500), its neighbour's median (200) and the line ahead (200 + 50) in turn.
+    assert levels({0: 500, 1: 200, 2: 150, 3: 100}, [0]) == [250]
+    assert levels({0: 220, 1: 200, 2: 150, 3: 100}, [0]) == [220]
+    assert levels({0: 100, 1: 150, 2: 200, 3: 220}, [3]) == [220]
+    assert levels({0: 100, 1: 150, 2: 200, 3: 120}, [3]) == [150]
+
+
+def test_band_of_nothing_leaves_the_curve_clr_mrk_003():
+    assert marks([book(5, price) for price in (10, 20, 30)], 0) == [20, 20, 20]
+
+
 def test_mark_is_the_middle_within_the_band_clr_mrk_003():
     others = [book(5, 1_000), book(5, 1_000)]
     assert [marks([book(5, price), *others], BAND)[0] for price in (899, 900, 950, 1_100, 1_101, 5_000)] == [
@@ -119,6 +133,7 @@ def test_index_is_weighted_and_rounded_half_up_clr_mrk_004():
     assert index([100, 101, 100], [1, 1, 1]) == 100
     assert index([100, 201]) == index([100, 201], [0, 0]) == 151
     assert index([7], [5]) == 7
+    assert index([100, 200], [0, 3]) == 200
 
 
 @pytest.mark.parametrize(("prices", "weights"), [([], None), ([1], [1, 2]), ([1, 2], [3, -1])])

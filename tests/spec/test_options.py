@@ -187,7 +187,7 @@ def test_average_that_is_fixed_is_worth_what_it_pays_clr_opt_004():
     assert average_value(True, 90, fixed, 800_000) == 11  # 10.5: halves up.
     assert average_value(False, 90, fixed, 800_000) == 0
     assert average_value(True, 90, [Fixing(0, DAY)], 800_000) == 0
-    assert average_value(False, 90, [Fixing(0, DAY)], 800_000) == 90
+    assert average_value(False, 90, [Fixing(0, DAY)] * 2, 800_000) == 90
 
 
 def test_average_does_not_depend_on_the_order_of_windows_clr_opt_004():
