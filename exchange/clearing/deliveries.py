@@ -85,7 +85,7 @@ class Deliveries:
             delivery.start_ns, delivery.end_ns, value, value, delivery.mark,
         )  # fmt: skip
         if nodes:
-            self.state.meters[delivery.handle, provider].give(nodes, duty.number)
+            self.state.meters[delivery.handle, provider].give(nodes, duty.number, delivery.start_ns)
         delivery.obligations.append(duty)
         return duty
 
