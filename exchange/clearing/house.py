@@ -19,6 +19,7 @@ from exchange.clearing.metering import INTERVAL_S
 from exchange.clearing.meters import Meter, Run
 from exchange.clearing.obligations import Wish
 from exchange.clearing.pricing import Pricing
+from exchange.clearing.ramps import Ramps
 from exchange.clearing.scenarios import RiskTerms
 from exchange.clearing.state import HOUSE_NAME, Core, HouseState
 from exchange.clearing.tenor import failure_quarters
@@ -67,6 +68,7 @@ class ClearingHouse:
         self.estates = Estates(self.state, self.cases, self.deliveries, self.failures)
         self.watch = Watch(self.state, self.cases, self.failures)
         self.pricing = Pricing(self.state)
+        self.ramps = Ramps(self.state)
         self.margining = Margining(self.state)
         self.liquidation = Liquidation(self.state, self.margining, self.estates)
 
@@ -105,7 +107,9 @@ class ClearingHouse:
 
     def _margin(self) -> None:
         """Set marks, pay variation, publish rates, and look at every account."""
+        self.ramps.step()
         self.estates.mark_moved(*self.pricing.mark_all())
+        self.pricing.tell_indices()
         sheet = self.pricing.sheet()
         self.pricing.publish(sheet)
         self.liquidation.look(sheet, self.margining.demand_all(sheet))

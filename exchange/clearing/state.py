@@ -205,6 +205,9 @@ class HouseState:
         self.cases_made = 0
         self.next_mark_ns = 0
         self.rates: dict[int, tuple[int, int]] = {}  # Published, by handle.
+        self.buffers: dict[int, tuple[int, int, int]] = {}  # Day, long and short rate with buffer, by handle.
+        self.indices: dict[str, int] = {}  # As last told, micro-dollars per SCU-hour, by class.
+        self.ramps: dict[str, tuple[int, RiskTerms]] = {}  # Day and terms in force, by class.
         self.options: dict[int, OptionTerms] = {}  # By product number.
 
     def settle_mark(self, one: Instrument, ticks: int) -> tuple[int, list[tuple[int, int]]]:
@@ -223,6 +226,10 @@ class HouseState:
     def member(self, account: int) -> Member:
         """Return how an account stands, made at first use."""
         return self.members.setdefault(account, Member())
+
+    def risk(self, name: str) -> RiskTerms:
+        """Return the risk terms of a class that are in force: raised ones come day by day (CLR-SCAN-010)."""
+        return self.ramps[name][1] if name in self.ramps else self.risks[name]
 
     def provider(self, account: int) -> Provider:
         """Return a provider, made at first use."""
@@ -289,5 +296,8 @@ class HouseState:
         lines += [self.meters[place].canonical() for place in sorted(self.meters)]
         lines += [self.cases[number].canonical() for number in sorted(self.cases)]
         lines += [f"option {number} {self.options[number]!r}" for number in sorted(self.options)]
+        lines += [f"buffer {handle} {self.buffers[handle]}" for handle in sorted(self.buffers)]
+        lines += [f"index {name} {self.indices[name]}" for name in self.indices]
+        lines += [f"ramp {name} {self.ramps[name]!r}" for name in self.ramps]
         lines += [f"rates {handle} {self.rates[handle]}" for handle in sorted(self.rates)]
         return "\n".join(lines).encode("ascii")
