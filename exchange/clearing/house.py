@@ -232,14 +232,16 @@ class ClearingHouse:
     def _recover(self, given: Given) -> None:
         """Take in what was recovered from a defaulter outside the venue (CLR-CASE-004)."""
         check_range("micros", given["micros"], 1, AMOUNT_MAX)
-        case = self.state.cases.get(given["case"])
+        case = self.state.cases.get(given["case"]) or self.state.owed.get(given["case"])
         if case is None:
-            raise CatalogueError(RejectReason.NO_ORDER, f"there is no open case {given['case']}")
+            raise CatalogueError(RejectReason.NO_ORDER, f"there is no case {given['case']} with anything owed")
         self.state.core.emit(EventType.ACK, account=case.defaulter)
         self.state.ledger.post(
             Cause.RECOVERY, EXTERNAL, self.cases.estate(case), given["micros"], case=case.number
         )
         self.cases.recover(case, given["micros"], Cause.RECOVERY)
+        if case.number in self.state.owed and not self.cases.is_owed(case):
+            del self.state.owed[case.number]
 
     # Providers and buyers.
 

@@ -201,6 +201,7 @@ class HouseState:
         self.deliveries: dict[int, Delivery] = {}  # From the gate to settlement, by handle.
         self.meters: dict[tuple[int, int], Meter] = {}  # By handle and provider.
         self.cases: dict[int, Case] = {}
+        self.owed: dict[int, Case] = {}  # Closed ones of which others than the defaulter are still owed something.
         self.obligations_made = 0
         self.cases_made = 0
         self.next_mark_ns = 0
@@ -295,6 +296,7 @@ class HouseState:
             lines += self.deliveries[handle].canonical()
         lines += [self.meters[place].canonical() for place in sorted(self.meters)]
         lines += [self.cases[number].canonical() for number in sorted(self.cases)]
+        lines += [f"owed {self.owed[number].canonical()}" for number in sorted(self.owed)]
         lines += [f"option {number} {self.options[number]!r}" for number in sorted(self.options)]
         lines += [f"buffer {handle} {self.buffers[handle]}" for handle in sorted(self.buffers)]
         lines += [f"index {name} {self.indices[name]}" for name in self.indices]
