@@ -279,7 +279,7 @@ class Deliveries:
                 Cause.PREMIUM, Purse(Kind.ESTATE, duty.case), payee, total - of_buyer, handle=duty.handle,
                 case=duty.case,
             )  # fmt: skip
-        duty.paid = total
+        duty.paid, duty.buyer_paid = total, of_buyer
         duty.closed = True
 
     def _remember(self, delivery: Delivery) -> None:
