@@ -30,7 +30,7 @@ def instrument_fields(instrument: Instrument, phase: Phase) -> dict[str, Any]:
         "tick_micros": instrument.product.tick_micros,
         "lot_scu": instrument.product.lot_scu,
         "start_ts": start_ns // NS_PER_US,
-        "end_ts": (start_ns + HOUR_NS) // NS_PER_US,
+        "end_ts": (start_ns + instrument.product.window_hours * HOUR_NS) // NS_PER_US,
         "last_trade_ts": instrument.product.gate_ns(instrument.window) // NS_PER_US,
         "unit": UNIT,
         "region": instrument.fabric,
