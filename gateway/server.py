@@ -44,6 +44,10 @@ class ServedSequencer(Protocol):
         """Newest sequence number given out."""
 
     @property
+    def next_seq(self) -> int:
+        """Sequence number that the first command of the next `submit` will have."""
+
+    @property
     def durable_seq(self) -> int:
         """Newest sequence number that is durable."""
 
@@ -99,6 +103,8 @@ class Server:
             account_number=lambda name: engine.catalogue.account_number(name),
             last_ref=lambda account, lane: engine.core.last_ref(account, lane),
             durable_seq=lambda: self.sequencer.durable_seq,
+            next_seq=lambda: self.sequencer.next_seq,
+            submit=lambda records: self.sequencer.submit(records),
             owe=self._owe,
         )
 
