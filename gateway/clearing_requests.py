@@ -10,10 +10,9 @@ from typing import Any
 from exchange import commands
 from exchange.catalogue.payload import Field
 from exchange.clearing.house import HOUSE_COMMANDS, RUNS_MAX
-from exchange.records import CommandType
+from exchange.records import NIL, CommandType
+from exchange.units import AMOUNT_MAX
 
-INTEGER_MAX = (1 << 53) - 1
-WINDOW_MAX = (1 << 32) - 1
 PARTICIPANTS: dict[int, CommandType] = {  # By message number.
     42: CommandType.TRANSFER,
     43: CommandType.DELIVERY_TERMS,
@@ -67,11 +66,11 @@ def record_of(kind: CommandType, account: str, fields: Mapping[str, Any]) -> byt
 
 def _read(name: str, field: Field, value: Any) -> Any:
     if name == "start":
-        return _integer(value, WINDOW_MAX)
+        return _integer(value, NIL)
     return _READERS[field.type](value)
 
 
-def _integer(value: Any, most: int = INTEGER_MAX) -> int:
+def _integer(value: Any, most: int = AMOUNT_MAX) -> int:
     if type(value) is not int or not 0 <= value <= most:
         raise ValueError(f"must be an integer from 0 to {most}")
     return value

@@ -1,9 +1,11 @@
 """What `hourglass serve` does for the clearinghouse by itself: its regular run, its setup, its metrics."""
 
 import json
+import time
 
 import pytest
 from gateway_venue import PRODUCT, Venue
+from test_cli import Served, run
 from test_window_market import event, tell
 
 from exchange import commands
@@ -92,6 +94,21 @@ def test_venue_is_set_up_with_its_clearing(tmp_path):
     path.write_text(json.dumps(SETUP[6]) + "\n")
     with pytest.raises(Failure, match="line 1: refused, NOT_CLEARED"):
         first_records(str(path), Engine(ReferenceCore()))
+
+
+def test_served_venue_runs_its_clearing_every_second(tmp_path):
+    pytest.importorskip("ext.core", reason="ext.core is not built", exc_type=ImportError)
+    venue = Served(tmp_path, setup="".join(json.dumps(line) + "\n" for line in SETUP))
+    transfer = SETUP[-1] | {"micros": 9}
+    told = run("admin", tmp_path / "journal", "-", stdin=json.dumps(transfer) + "\n" + '{"t":"run_clearing"}\n')
+    assert [json.loads(line)["t"] for line in told.output.splitlines()] == ["ack", "entry", "entry", "ack"]
+    time.sleep(2.2)
+    assert venue.stop()[0] == 0
+    lines = [json.loads(line) for line in run("journal", tmp_path / "journal", "--json").output.splitlines()]
+    assert 3 <= sum(line["t"] == "run_clearing" for line in lines) <= 9
+    assert [line["micros"] for line in lines if line["t"] == "transfer"] == [40, 9]
+    report = json.loads(run("replay", tmp_path / "journal", "--verify", "--json").output)
+    assert report["hashes_verified"] == 1
 
 
 def test_administration_takes_every_command_of_the_clearinghouse():
