@@ -338,7 +338,7 @@ class ClearingHouse:
         state.core.emit(EventType.ACK, account=account, lots=lots)
         window_ns = state.instrument(handle).window * HOUR_NS
         quarters = failure_quarters((window_ns - state.core.now_ns) // NS_PER_SECOND)
-        state.member(account).record.append((window_ns // HOUR_NS, lots, quarters * lots))
+        state.member(account).remember(state.place(handle), window_ns // HOUR_NS, lots, quarters * lots)
         self.estates.give_back(account, handle, lots)
 
     def _declare_default(self, given: Given) -> None:
