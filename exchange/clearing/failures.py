@@ -68,7 +68,7 @@ class Failures:
         holder = state.account if duty.stranded else duty.buyer
         if holder != duty.provider:
             state.core.move_lots(duty.handle, holder, duty.provider, duty.lots)
-        if duty.provider != state.account:
+        if meter is not None and duty.provider != state.account:  # A trader's uncovered short is no provider's failure.
             state.provider(duty.provider).failures.append((state.core.now_ns, duty.lots))
         for account, flags in ((duty.buyer, 0), (duty.provider, EventFlag.SELL)):
             for first, count in duty.nodes or [(-1, duty.lots)]:
