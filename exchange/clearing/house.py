@@ -90,6 +90,11 @@ class ClearingHouse:
         """Whether an instrument is an option, whose shorts are not bought in at its gate."""
         return instrument.product_number in self.state.options
 
+    def listed(self, product_number: int) -> None:
+        """Let the next run take marks and rates: windows of a cleared product have been listed (CLR-RUN-002)."""
+        if product_number in self.state.products:
+            self.state.next_mark_ns = 0
+
     def run(self) -> None:
         """Do everything that is due at this time, in the order of CLR-RUN-001."""
         state = self.state
