@@ -46,9 +46,10 @@ class Failures:
         bill = Bill(self._begin_ns(failed[0]), self.cases.budget(case) + self._credit(case, failed))
         idle = {need.failed.buyer: self._running(need.failed.origin, need.failed.buyer) for need in needs}
         self.substitution.replace(case, needs, bill)
+        lost_work = self._compensate(needs, bill, idle)  # Of all that failed, before some of it waits for a call.
         waits = self._wait_for_call(case, needs)
         moved = [] if waits else self.substitution.postpone(case, needs, bill)
-        claims = self._premium(case, bill) + self._compensate(needs, bill, idle)
+        claims = self._premium(case, bill) + lost_work
         self.cases.pay(case, claims)
         self.substitution.later.settle(self.state.ledger, case, moved)
         for need in needs:
@@ -93,8 +94,7 @@ class Failures:
         for duty in failed:
             if duty.case and duty.case != case.number:
                 aside = duty.value - duty.buyer_value
-                spent = max(0, duty.paid - min(duty.paid, duty.buyer_value))
-                left = min(max(0, aside - spent), self.state.ledger.balance(Purse(Kind.ESTATE, duty.case)))
+                left = aside - (duty.paid - duty.of_buyer)
                 self.state.ledger.post(
                     Cause.PREMIUM, Purse(Kind.ESTATE, duty.case), self.cases.estate(case), left, case=case.number
                 )
@@ -111,7 +111,7 @@ class Failures:
             case.call_ns = self.state.core.now_ns + call_s * NS_PER_SECOND
         for need in left:
             case.waiting.append(need.failed.number)
-            need.failed.equivalent = need.lots  # What is still to be found of it.
+            need.failed.original_lots = need.lots  # What is still to be found of it.
         return True
 
     def tell_cash(self, case: Case, need: Need) -> None:
@@ -136,7 +136,7 @@ class Failures:
             duties = [duty for duty in waiting if duty.origin == origin]
             whole = self._whole_buyers(duties)
             needs = [
-                Need(duty, duty.equivalent, self.state.wish(duty.buyer, origin), duty.buyer in whole)
+                Need(duty, duty.original_lots, self.state.wish(duty.buyer, origin), duty.buyer in whole)
                 for duty in duties
             ]
             bill = Bill(self._begin_ns(duties[0]), self.cases.budget(case))
@@ -170,7 +170,7 @@ class Failures:
             for duty in delivery.obligations
             if duty.case == case.number and not duty.closed
         )
-        return owed - bill.premium
+        return owed - (bill.premium - bill.later)
 
     def _surcharge_bps(self, case: Case) -> int:
         numbers = [number for number, name in self.state.class_of.items() if name == case.pool]

@@ -60,6 +60,7 @@ class Later:
                 assert taken == lots, "a sell that was seen must be there"
                 state.core.move_lots(handle, state.account, failed.buyer, lots)
                 bill.premium += cost
+                bill.later += cost
                 wanted -= lots
                 moved.append(one)
                 self._tell(case, need, handle, offer, lots)

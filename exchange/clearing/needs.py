@@ -22,3 +22,4 @@ class Bill:
     begin_ns: int
     budget: int  # What may be spent above the buyers' prices, surcharge included.
     premium: int = 0
+    later: int = 0  # Of the premium: for lots in later windows, which is paid at once.

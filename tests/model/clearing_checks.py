@@ -6,6 +6,9 @@ where money or lots are about to move, and after it, at state and events. A fail
 
 from collections import Counter
 
+import msgpack
+import numpy as np
+
 from exchange.clearing.ledger import Purse
 from exchange.clearing.words import Cause, Kind, Level, Stage
 from exchange.commands import RECORD
@@ -58,7 +61,7 @@ class Checks:
         self.core = engine.core
         self.purses = Counter()  # The ledger as ENTRY tells it.
         self.paid_in, self.spent, self.refunded = Counter(), Counter(), Counter()  # Escrow, by (origin, buyer).
-        self.sheets = 0
+        self.readings = {}  # Seconds and rating by (handle, provider), node and interval.
         self.met = Counter()  # What was looked at how often; a check that never looks proves nothing.
         self._hang_in()
 
@@ -77,8 +80,6 @@ class Checks:
 
     def told(self, since=0):
         """The events of the present command so far, from one on."""
-        import numpy as np
-
         return np.frombuffer(self.core.events_bytes(), EVENT)[since:]
 
     # Around every command.
@@ -265,8 +266,6 @@ class Checks:
             if handle in self.state.deliveries:
                 continue
             self.met["I15"] += 1
-            for book in (self.paid_in, self.spent, self.refunded):
-                book.update({})
             places = {place for book in (self.paid_in, self.spent, self.refunded) for place in book if place[0] == handle}
             for place in sorted(places):
                 paid, spent, back = (book.pop(place, 0) for book in (self.paid_in, self.spent, self.refunded))
@@ -276,6 +275,8 @@ class Checks:
         """I9: evidence that is repeated changes nothing."""
         if known["evidence"] is None or known["kind"] not in (CommandType.HEARTBEAT, CommandType.METER):
             return
+        if known["kind"] == CommandType.METER and events[0]["type"] == EventType.ACK and events[0]["lots"]:
+            self._note_reading(known["record"])
         if len(events) == 1 and (events[0]["type"] == EventType.REJECT or events[0]["lots"] == 0):
             assert self._evidence() == known["evidence"], "I9: a repetition or a refusal has changed something"
             self.met["I9"] += 1
@@ -389,8 +390,7 @@ class Checks:
         domain = state.provider(defaulter).domain
         banned = {core.group(defaulter)} | {core.group(buyer) for buyer in lost}
         banned |= {core.group(number) for number, one in state.providers.items() if domain and one.domain == domain}
-        premium, got = sum(duty.value - duty.buyer_value for duty in delivery.obligations if duty.stranded
-                           and not duty.closed and duty.case == case.number and duty.start_ns == 0), Counter()  # fmt: skip
+        premium, got, pays = 0, Counter(), Counter()
         for duty in fresh:
             if duty.original or duty.failed or duty.closed:
                 continue
@@ -402,17 +402,24 @@ class Checks:
             here, there = state.instrument(duty.origin), state.instrument(duty.handle)
             seconds = (duty.end_ns - duty.start_ns) // NS_PER_SECOND
             own = duty.original_lots * delivery.mark * delivery.lot_micros * seconds
-            assert duty.buyer_value * 3_600 <= own, f"I13: the buyer pays {duty.buyer_value} of {own} / 3600"
-            assert cured or min(own, duty.value * 3_600) - duty.buyer_value * 3_600 < 3_600, "I19: off by a micro"
-            cap = own * state.terms_of(duty.origin).cap_bps
-            rounding = there.product.lot_scu * there.product.tick_micros * 3_600 * max(1, duty.lots) * BPS
-            assert duty.value * 3_600 * BPS <= cap + rounding, f"I13: a substitute costs {duty.value}, capped {cap}"
+            pays[duty.buyer] += duty.buyer_value * 3_600 - own
+            if duty.handle == duty.origin:
+                assert min(own, duty.value * 3_600) - duty.buyer_value * 3_600 in range(3_600), "I19: more than a micro"
+            part = ceil(duty.lots * self._work(there), self._work(here)) * delivery.mark * delivery.lot_micros
+            cap = part * seconds * state.terms_of(duty.origin).cap_bps
+            assert duty.value * 3_600 * BPS <= cap + 3_600 * BPS, f"I13: a substitute costs {duty.value}, capped {cap}"
             assert here.window == there.window, "I12: a substitute is of the same hours"
             premium += duty.value - duty.buyer_value
+        for buyer, more in pays.items():
+            assert more <= 0, f"I13: buyer {buyer} pays {more} / 3600 above his price"
         for buyer, lots in got.items():
             if not state.wish(buyer, delivery.handle).gang:
                 assert lots <= lost[buyer], f"I12: {buyer} lost {lost[buyer]}, was served {lots}"
         return premium
+
+    def _work(self, one):
+        """What a lot does, in millionths of an SCU of the first class."""
+        return one.product.lot_scu * self.state.classes[self.state.class_of[one.product_number]].units
 
     def _gangs(self, origin, lost, fresh, delivery):
         """I12: of a gang all that was lost is served, or nothing of it."""
@@ -459,10 +466,7 @@ class Checks:
 
     def _pay_duty(self, duty):
         state = self.state
-        meter = state.meters.get((duty.handle, duty.provider))
-        effective = sum(
-            int(meter.effective[node]) for first, count in duty.nodes for node in range(first, first + count)
-        ) if meter else 0  # fmt: skip
+        effective = self._worked(duty)
         full = max(1, duty.lots * ((duty.end_ns - duty.start_ns) // NS_PER_SECOND) * state.terms_of(duty.handle).contract_ppm)
         effective = 0 if duty.provider == state.account else min(effective, full)
         told = len(self.told())
@@ -482,11 +486,36 @@ class Checks:
         assert state.ledger.balance(escrow) >= 0, "I15: escrow is overdrawn"
         self.met["I19"] += bool(total)
 
+    def _worked(self, duty):
+        """Seconds x ppm that an obligation's nodes have delivered in its time, from the readings alone."""
+        read, contract = self.readings.get((duty.handle, duty.provider), {}), self.state.terms_of(duty.handle).contract_ppm
+        start_ns, total = self.state.instrument(duty.handle).window * HOUR_NS, 0
+        since_s = ceil(duty.start_ns - start_ns, NS_PER_SECOND)
+        for first, count in duty.nodes:
+            for node in range(first, first + count):
+                for interval, (seconds, rating) in read.get(node, {}).items():
+                    on_duty = min(seconds, max(0, 60 * interval + 60 - max(since_s, 60 * interval)))
+                    total += on_duty * min(rating, contract) * (10 * rating >= 9 * contract)
+        return total
+
+    def _note_reading(self, record):
+        """Remember a reading that was counted."""
+        given = msgpack.Unpacker()
+        given.feed(record[64:])
+        one = given.unpack()
+        provider = self.engine.catalogue.account_number(one["account"])
+        handle = self.engine.catalogue.handle(one["product"], one["fabric"], one["start"])
+        nodes = self.readings.setdefault((handle, provider), {})
+        for node in range(one["first"], one["first"] + one["count"]):
+            read = nodes.setdefault(node, {})
+            for interval in range(one["interval"], one["interval"] + one.get("intervals", 1)):
+                assert interval not in read, "I9: an interval of a node counts twice"
+                read[interval] = one.get("seconds", 60), one["rating_ppm"]
+
     # I20 and what the scan says.
 
     def _demand_all(self, sheet):
         found = self.demand_all(sheet)
-        self.sheets += 1
         held = self.house.margining.positions()
         for account, wanted in found.items():
             lots = [held.get(account, {}).get(handle, 0) for handle in sheet.handles]
