@@ -75,7 +75,9 @@ class Meter:
         begun = since_s // interval_s  # The interval in which it took over; before the window for a whole one.
         whole = np.maximum(interval + intervals - np.maximum(interval, begun + 1), 0)
         partly = (begun >= interval) & (begun < interval + intervals)
-        return whole * seconds + partly * np.minimum(seconds, (begun + 1) * interval_s - since_s)
+        part_s = np.minimum(seconds, (begun + 1) * interval_s - since_s)
+        worked_s: npt.NDArray[np.int64] = whole * seconds + partly * part_s
+        return worked_s
 
     def sum_effective(self, runs: Iterable[Run]) -> int:
         """Return the seconds x ppm of nodes."""

@@ -10,7 +10,7 @@ import msgpack
 import numpy as np
 
 from exchange.clearing.ledger import Purse
-from exchange.clearing.words import Cause, Kind, Level, Stage
+from exchange.clearing.words import Cause, Kind, Level
 from exchange.commands import RECORD
 from exchange.reasons import RejectReason
 from exchange.records import EVENT, CommandType, EventFlag, EventType, OrderFlag
@@ -148,7 +148,7 @@ class Checks:
             if payer is None:
                 payer = kind, owner, cause, amount
                 continue
-            assert payer[3] + amount == 0 and amount > 0, f"I1: a posting is {payer[3]} and {amount}"
+            assert payer[3] == -amount < 0, f"I1: a posting is {payer[3]} and {amount}"
             self._note_escrow(payer, (kind, owner, cause, amount), int(event["instrument"]))
             payer = None
         assert payer is None, "I1: a posting has one side"
@@ -232,7 +232,7 @@ class Checks:
         for event in events:
             if event["type"] == EventType.REJECT and event["reason"] == RejectReason.MARGIN and known["order"]:
                 before, after, free = known["order"]
-                assert after > before and after - before > free, f"I7: {before} to {after} with {free} free"
+                assert after - before > max(0, free), f"I7: {before} to {after} with {free} free"
             if known["order"] and event["type"] == EventType.ACK:
                 self.met["I7"] += 1
 
@@ -266,9 +266,10 @@ class Checks:
             if handle in self.state.deliveries:
                 continue
             self.met["I15"] += 1
-            places = {place for book in (self.paid_in, self.spent, self.refunded) for place in book if place[0] == handle}
+            books = self.paid_in, self.spent, self.refunded
+            places = {place for book in books for place in book if place[0] == handle}
             for place in sorted(places):
-                paid, spent, back = (book.pop(place, 0) for book in (self.paid_in, self.spent, self.refunded))
+                paid, spent, back = (book.pop(place, 0) for book in books)
                 assert paid == spent + back, f"I15: {place} paid {paid}, providers got {spent}, {back} came back"
 
     def repeated(self, known, events):
@@ -354,7 +355,7 @@ class Checks:
             assert paid[claim_class] <= micros, f"I10: class {claim_class} got {paid[claim_class]} of {micros}"
             if paid[claim_class] < micros:
                 rest = [layer for layer, row in ROWS.items() if claim_class in row and any(left[layer].values())]
-                assert not rest, f"I10: class {claim_class} lacks {micros - paid[claim_class]}, layers {rest} have money"
+                assert not rest, f"I10: class {claim_class} got {paid[claim_class]} of {micros}, {rest} have money"
         for layer, claim_class, _, _ in payments:
             earlier = [one for one in ROWS if one < layer and claim_class in ROWS[one] and any(left[one].values())]
             assert not earlier, f"I10: layer {layer} paid class {claim_class} before {earlier} were used up"
@@ -467,7 +468,8 @@ class Checks:
     def _pay_duty(self, duty):
         state = self.state
         effective = self._worked(duty)
-        full = max(1, duty.lots * ((duty.end_ns - duty.start_ns) // NS_PER_SECOND) * state.terms_of(duty.handle).contract_ppm)
+        seconds, contract = (duty.end_ns - duty.start_ns) // NS_PER_SECOND, self._contract(duty)
+        full = max(1, duty.lots * seconds * contract)
         effective = 0 if duty.provider == state.account else min(effective, full)
         told = len(self.told())
         self.pay_duty(duty)
@@ -488,7 +490,7 @@ class Checks:
 
     def _worked(self, duty):
         """Seconds x ppm that an obligation's nodes have delivered in its time, from the readings alone."""
-        read, contract = self.readings.get((duty.handle, duty.provider), {}), self.state.terms_of(duty.handle).contract_ppm
+        read, contract = self.readings.get((duty.handle, duty.provider), {}), self._contract(duty)
         start_ns, total = self.state.instrument(duty.handle).window * HOUR_NS, 0
         since_s = ceil(duty.start_ns - start_ns, NS_PER_SECOND)
         for first, count in duty.nodes:
@@ -497,6 +499,9 @@ class Checks:
                     on_duty = min(seconds, max(0, 60 * interval + 60 - max(since_s, 60 * interval)))
                     total += on_duty * min(rating, contract) * (10 * rating >= 9 * contract)
         return total
+
+    def _contract(self, duty):
+        return self.state.terms_of(duty.handle).contract_ppm
 
     def _note_reading(self, record):
         """Remember a reading that was counted."""
@@ -530,6 +535,3 @@ class Checks:
             assert wanted.margin == margin, f"I5: margin of {account} is {wanted.margin}, should be {margin}"
             self.met["I20"] += scan < gross
         return found
-
-
-assert Stage.CASH

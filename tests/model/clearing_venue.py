@@ -1,9 +1,9 @@
 """A cleared venue that is driven one command at a time, on one core or on two that must say the same.
 
 Product P of class A has the fabrics f1 and f2, R of class A has h with lots of two SCU and no time between gate and
-start, Q of class B (1.25 times the work) has g. Windows are of one hour and are listed as time goes on. Providers p1 and
-p2 fail together; t1 and p3 have one owner; ``pre`` pays in full. Everything is chosen by numbers, taken modulo what
-there is, so that both a random stream and hypothesis can drive it.
+start, Q of class B (1.25 times the work) has g. Windows are of one hour and are listed as time goes on. Providers p1
+and p2 fail together; t1 and p3 have one owner; ``pre`` pays in full. Everything is chosen by numbers, taken modulo
+what there is, so that both a random stream and hypothesis can drive it.
 """
 
 from twin import TwinsDiffer, first_difference
@@ -179,10 +179,30 @@ class ClearedVenue:
             return self.roll()
         one = found[where % len(found)]
         mark = self.core.mark(one.handle) or LEVEL
-        account = self.number(PEOPLE[who % len(PEOPLE)])
+        account, price = self.number(PEOPLE[who % len(PEOPLE)]), max(0, mark + over)
         return self.send(
-            commands.place(account, self.ref(account), one.handle, side, max(0, mark + over), lots, flags=flags, tif=tif)
+            commands.place(account, self.ref(account), one.handle, side, price, lots, flags=flags, tif=tif)
         )
+
+    def flatten(self, who):
+        """Reduce-only orders that end what somebody holds and will not deliver."""
+        account = self.number(PEOPLE[who % len(PEOPLE)])
+        for one in self.windows(Phase.CONTINUOUS):
+            certified = next((nodes for holder, _, nodes in self.core.holdings(one.handle) if holder == account), 0)
+            lots = self.core.position(account, one.handle)[0]
+            left = -lots - certified
+            mark = self.core.mark(one.handle) or LEVEL
+            if left > 0:
+                self.send(
+                    commands.place(account, self.ref(account), one.handle, 0, mark + 200, left, tif=1,
+                                   flags=OrderFlag.REDUCE_ONLY)
+                )  # fmt: skip
+
+    def stand_by(self, over, lots):
+        """Every provider offers what he has left behind the gates."""
+        for which in range(len(NODES)):
+            for where in range(2):
+                self.standby(which, where, over + 7 * which, lots, where)
 
     def trade(self, place, buyer, hour, lots):
         """A physical sell near the mark, and somebody who buys it."""
@@ -399,6 +419,7 @@ class ClearedVenue:
         self.run()
         if self.now_ns // HOUR_NS + HOURS_AHEAD >= self.next_window:
             self.roll()
+            self.quote(LEVEL, 6)
 
     def steps(self, count, seconds=120):
         for _ in range(count):
@@ -433,26 +454,28 @@ class RandomDriver:
         purse = lambda: draw.choice(("coll", "coll", "bond", "fund"))  # noqa: E731
         do = venue
         self.weights = [
-            (lambda: do.place(number(), number(), side(), over(), lots(), flags(), draw.choice((0, 0, 0, 1))), 18),
+            (lambda: do.place(number(), number(), side(), over(), lots(), flags(), draw.choice((0, 0, 0, 1))), 12),
             (lambda: do.trade(number(), number(), draw.choice((0, 0, 1, 2)), lots()), 24),
             (lambda: do.physical(number(), number(), over(), lots()), 9),
             (lambda: do.standby(number(), number(), draw.choice((-50, 100, 300, 600, 1_500)), lots(), side()), 18),
             (lambda: do.block(number(), number(), side(), draw.choice((-60, 0, 60)), lots(), number()), 4),
             (lambda: do.quote(LEVEL + draw.choice((-150, 0, 0, 100)), lots()), 3),
             (lambda: do.cancel(number()), 5),
+            (lambda: do.flatten(number()), 12),
+            (lambda: do.stand_by(draw.choice((20, 200, 700)), lots()), 4),
             (lambda: do.crash(draw.choice((500_000, 700_000, 900_000, 1_300_000, 1_800_000))), 2),
             (lambda: do.transfer(draw.choice(PEOPLE), purse(), purse(), money()), 3),
             (lambda: do.deposit(number(), money()), 3),
             (lambda: do.withdraw(number(), money()), 3),
             (lambda: do.recover(number(), money()), 2),
             (lambda: do.bid(number(), number(), lots(), draw.choice((0, 500_000, 2_000_000, 4_000_000))), 4),
-            (lambda: do.wish(number(), number(), draw.choice((1, 2))), 8),
+            (lambda: do.wish(number(), number(), draw.choice((1, 2))), 14),
             (lambda: do.checkpoint(number()), 4),
             (lambda: do.kill(number(), number(), draw.choice((0, 0, 0, 1, 2, 9))), 3),
             (lambda: do.slow(number(), draw.choice((1_000_000, 1_000_000, 1_100_000, 950_000, 800_000))), 2),
             (lambda: do.again(number()), 3),
             (lambda: do.report(number(), number(), draw.choice((1, 1, 2, 5))), 2),
-            (lambda: do.declare(number()) if draw.random() < 0.1 else None, 2),
+            (lambda: do.declare(number()) if draw.random() < 0.1 else None, 1),
             (do.run, 3),
             (lambda: do.steps(draw.choice((1, 2, 6, 15))), 18),
             (lambda: do.step(draw.choice((0, 1, 7, 59, 200, 900, 4_000)), draw.random() < 0.7), 3),
