@@ -359,7 +359,7 @@ class ClearingHouse:
         case = self.state.cases.get(given["case"])
         if case is None or case.auction_ns <= self.state.core.now_ns:
             raise CatalogueError(RejectReason.NO_AUCTION, "there is no such auction open")
-        check_range("item", given["item"], 0, len(self.estates.items(case)) - 1)
+        check_range("item", given["item"], 0, len(case.items) - 1)
         check_range("lots", given["lots"], 1, LOTS_MAX)
         check_range("micros", given["micros"], 0, AMOUNT_MAX)
         if self.state.member(account).level is Level.DEFAULTED:
