@@ -16,11 +16,14 @@ SUBCOMMANDS = {
     "admin": ("gateway.commands_admin", "admin"),
     "apply": ("gateway.commands_apply", "apply"),
     "catalogue": ("gateway.commands_catalogue", "catalogue"),
+    "default": ("gateway.commands_default", "default"),
     "demo": ("gateway.demo", "demo"),
     "journal": ("gateway.commands_journal", "journal"),
     "keys": ("gateway.commands_keys", "keys"),
+    "margin": ("gateway.commands_margin", "margin"),
     "replay": ("gateway.commands_replay", "replay"),
     "serve": ("gateway.commands_serve", "serve"),
+    "statement": ("gateway.commands_statement", "statement"),
 }
 OPTIONAL = ("demo",)
 
