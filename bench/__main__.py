@@ -2,7 +2,7 @@
 
 import click
 
-from bench import apply, blocks, book, gateway, margin, replay  # noqa: F401
+from bench import apply, blocks, book, clearing, gateway, margin, replay  # noqa: F401
 from bench.harness import BENCHMARKS, print_json, print_table, run
 
 

@@ -28,12 +28,16 @@ def flow_batches(small: bool) -> tuple[list[bytes], int]:
     return batches(np.concatenate([prefill, timed]), BATCH), len(prefill) + len(timed)
 
 
-def write_journal(directory: Path, parts: list[bytes]) -> None:
-    """Journal the set-up and the batches, one frame each."""
+def write_journal(
+    directory: Path, parts: list[bytes], setup: list[bytes] | None = None, step_ns: int = 0
+) -> None:
+    """Journal the set-up and the batches, one frame each, ``step_ns`` apart."""
     journal = Journal(str(directory), durability="memory")
     journal.start()
-    for part in (*setup_records(1), *parts):
-        journal.append(journal.last_seq + 1, 1, count_records(part), part)
+    now_ns = 1
+    for part in (*(setup_records(1) if setup is None else setup), *parts):
+        now_ns += step_ns
+        journal.append(journal.last_seq + 1, now_ns, count_records(part), part)
         while not journal.completed():
             time.sleep(0)
     journal.close()

@@ -316,6 +316,20 @@ def balance(
     return admin(CommandType.BALANCE, fields | {"exclude": list(exclude)})
 
 
+def clearing(kind: CommandType, /, **fields: object) -> bytes:
+    """Return a command of the clearinghouse, SET_HOUSE to RUN_CLEARING, with the fields given and nothing else.
+
+    Which fields each has says `exchange.clearing.house.HOUSE_COMMANDS`; ``nodes`` is a list of [first, count].
+
+    Raises:
+        ValueError: the command is another one.
+
+    """
+    if not CommandType.SET_HOUSE <= kind <= CommandType.RUN_CLEARING:
+        raise ValueError(f"kind must be a command of the clearinghouse, was {kind!r}")
+    return admin(kind, fields)
+
+
 def _of_windows(kind: CommandType, product: str, start: int, count: int, fabric: str | None) -> bytes:
     fields = {"product": product, "start": start, "count": count}
     return admin(kind, fields if fabric is None else fields | {"fabric": fabric})

@@ -86,6 +86,7 @@ class EventType(enum.IntEnum):
     MARK = 121
     CLAIM = 122
     EXERCISE = 123
+    INDEX = 124
 
 
 class Side(enum.IntEnum):

@@ -8,6 +8,7 @@ from ext.types cimport Event
 
 cdef enum:                      # Message types that are not also record types.
     T_BATCH_ACK = 36
+    T_RESP = 66
     T_L1 = 96
     T_L2_SNAP = 98
     T_L2_DELTA = 99
@@ -19,6 +20,7 @@ cdef enum:
 cdef uint8_t *put_integer(uint8_t *to, int64_t value) noexcept nogil
 cdef int put_answer(Buffer out, const Event *event, uint64_t ref, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1
 cdef int put_refusal(Buffer out, uint64_t ref, int reason, int64_t arg, int64_t ts_us, uint64_t gseq) except -1
+cdef int put_response(Buffer out, uint64_t ref, int code, int64_t arg) except -1
 cdef int put_batch_ack(Buffer out, uint64_t ref, int count) except -1
 cdef int put_private(Buffer out, const Event *event, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1
 cdef int put_row(Buffer out, const int64_t *values, int count) except -1

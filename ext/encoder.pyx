@@ -5,8 +5,8 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 
 from ext.frames cimport OP_BINARY
 from ext.types cimport (
-    E_ACK, E_ASSIGNED, E_BOUGHT_IN, E_CAPACITY, E_DONE, E_FILL, E_NOTICE, E_REJECT, E_REPLACED, V_BALANCE, V_BLOCK,
-    V_CALL, V_DUPLICATE, V_SELL, V_TAKER,
+    E_ACK, E_ASSIGNED, E_BOUGHT_IN, E_CAPACITY, E_CLAIM, E_DEFAULT, E_DONE, E_ENTRY, E_FILL, E_LAYER, E_LOT_STATE,
+    E_MARGIN, E_NOTICE, E_REJECT, E_REPLACED, E_SUBSTITUTE, V_BALANCE, V_BLOCK, V_CALL, V_DUPLICATE, V_SELL, V_TAKER,
 )
 
 
@@ -68,6 +68,12 @@ cdef int put_refusal(Buffer out, uint64_t ref, int reason, int64_t arg, int64_t 
     return put_row(out, row, 6)
 
 
+cdef int put_response(Buffer out, uint64_t ref, int code, int64_t arg) except -1:
+    """Append the answer to a request that is no order: 0 or a reason, and a number that goes with it."""
+    cdef int64_t[4] row = [T_RESP, <int64_t>ref, code, arg]
+    return put_row(out, row, 4)
+
+
 cdef int put_batch_ack(Buffer out, uint64_t ref, int count) except -1:
     cdef int64_t[3] row = [T_BATCH_ACK, <int64_t>ref, count]
     return put_row(out, row, 3)
@@ -84,7 +90,7 @@ cdef int put_answer(Buffer out, const Event *event, uint64_t ref, int64_t ts_us,
 
 
 cdef int put_private(Buffer out, const Event *event, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1:
-    """Append fill, done, replaced, assigned, bought_in or capacity."""
+    """Append fill, done, replaced, what an account hears of a delivery, or of the clearinghouse."""
     cdef int64_t oid = <int64_t>event.oid
     cdef int64_t ref = <int64_t>event.ref
     cdef int64_t side = 1 if event.flags & V_SELL else 0
@@ -101,6 +107,8 @@ cdef int put_private(Buffer out, const Event *event, int64_t ts_us, uint64_t gse
     if event.type == E_DONE:
         done = [E_DONE, pseq, oid, ref, event.reason, event.cum, ts_us, <int64_t>gseq]
         return put_row(out, done, 8)
+    if is_of_clearing(event):
+        return put_clearing(out, event, ts_us, gseq, pseq)
     if event.type != E_REPLACED:
         return put_delivery(out, event, ts_us, gseq, pseq)
     replaced = [E_REPLACED, pseq, oid, ref, event.price, event.lots, event.leaves, ts_us, <int64_t>gseq]
@@ -131,6 +139,54 @@ cdef int put_delivery(Buffer out, const Event *event, int64_t ts_us, uint64_t gs
     return put_row(out, capacity, 6)
 
 
+cdef bint is_of_clearing(const Event *event) noexcept:
+    """Whether an event is about an account's money, margin or delivery, as the clearinghouse sees it."""
+    return (
+        event.type == E_ENTRY or event.type == E_MARGIN or event.type == E_LOT_STATE or event.type == E_DEFAULT
+        or event.type == E_SUBSTITUTE or event.type == E_LAYER or event.type == E_CLAIM
+    )
+
+
+cdef int put_clearing(Buffer out, const Event *event, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1:
+    """Append entry, margin, lot_state, default, substitute, layer or claim. Moments are told in microseconds."""
+    cdef int64_t provides = 1 if event.flags & V_SELL else 0
+    cdef int64_t case = <int64_t>event.match_id
+    cdef int64_t[9] entry
+    cdef int64_t[7] short_row
+    cdef int64_t[8] layer
+    cdef int64_t[10] lot_state
+    cdef int64_t[13] substitute
+    if event.type == E_ENTRY:
+        entry = [
+            E_ENTRY, pseq, event.reason, event.price, event.amount, event.instrument, event.lots, ts_us,
+            <int64_t>gseq,
+        ]
+        return put_row(out, entry, 9)
+    if event.type == E_LOT_STATE:
+        lot_state = [
+            E_LOT_STATE, pseq, event.instrument, provides, event.price, event.lots, event.reason,
+            event.amount // 1000, ts_us, <int64_t>gseq,
+        ]
+        return put_row(out, lot_state, 10)
+    if event.type == E_SUBSTITUTE:
+        substitute = [
+            E_SUBSTITUTE, pseq, event.instrument, provides, event.reason, event.lots, event.cum, event.leaves,
+            event.price, event.amount, case, ts_us, <int64_t>gseq,
+        ]
+        return put_row(out, substitute, 13)
+    if event.type == E_LAYER:
+        layer = [E_LAYER, pseq, case, event.price, event.cum, event.amount, ts_us, <int64_t>gseq]
+        return put_row(out, layer, 8)
+    if event.type == E_MARGIN:
+        short_row = [E_MARGIN, pseq, event.reason, event.amount, case // 1000, ts_us, <int64_t>gseq]
+        return put_row(out, short_row, 7)
+    if event.type == E_CLAIM:
+        short_row = [E_CLAIM, pseq, case, event.price, event.amount, ts_us, <int64_t>gseq]
+        return put_row(out, short_row, 7)
+    short_row = [E_DEFAULT, pseq, case, event.reason, ts_us, <int64_t>gseq, 0]
+    return put_row(out, short_row, 6)
+
+
 cdef int put_notice(Buffer out, const Event *event, int64_t ts_us) except -1:
     """Append a notice: what it is about, and the quote set."""
     cdef int64_t[4] row = [E_NOTICE, event.reason, event.lane, ts_us]
@@ -141,7 +197,7 @@ cdef bint is_private(const Event *event) noexcept:
     """Whether an event is told to all sessions of an account, with its `pseq`."""
     return (
         event.type == E_FILL or event.type == E_DONE or event.type == E_REPLACED or event.type == E_ASSIGNED
-        or event.type == E_BOUGHT_IN or event.type == E_CAPACITY
+        or event.type == E_BOUGHT_IN or event.type == E_CAPACITY or (is_of_clearing(event) and event.account != 0)
     )
 
 
@@ -164,7 +220,10 @@ def encode_event(record, int64_t ts_us, uint64_t gseq, int64_t pseq):
         elif event.type == E_NOTICE:
             put_notice(out, event, ts_us)
         else:
-            raise ValueError(f"event type must be 33, 34, 35, 37, 38, 41, 110, 111 or 112, was {event.type}")
+            raise ValueError(
+                f"event type must be 33, 34, 35, 37, 38, 41, 110, 111, 112, 114 to 119 or 122, and of an account, "
+                f"was {event.type}"
+            )
     finally:
         PyBuffer_Release(&view)
     return out.take()

@@ -26,6 +26,7 @@ cdef class Link(FrameParser):
     cdef readonly uint64_t last_ref
     cdef readonly int64_t seen_ns
     cdef readonly int64_t commands_taken
+    cdef public int requests_waiting    # For the answer to an administrative command (ext/router.pyx).
     cdef bint is_dirty
     cdef int64_t wall_us
     cdef uint64_t submitted_ref     # Highest ref the sequencer took; `last_ref` is ahead of it within a read.

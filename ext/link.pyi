@@ -17,6 +17,7 @@ class Link(FrameParser):
     gate: int
     backlog_bytes_max: int
     is_private: bool
+    requests_waiting: int
     def __init__(self, peer: Any, submit: Callable[[bytes], bool], backlog_bytes_max: int = ...) -> None: ...
     @property
     def is_live(self) -> bool: ...
@@ -32,5 +33,7 @@ class Link(FrameParser):
     def commands_taken(self) -> int: ...
     def open(self, account: int, lane: int, last_ref: int, rate: RateLimit) -> None:
         """Decode order messages here from now on: the session has logged in."""
+    def charge(self) -> int:
+        """Take one order from the account's bucket for a request; 0, or the microseconds after which it would pass."""
     def ask_outcome(self, ref: int) -> bool:
         """Have the engine repeat what it answered to an earlier ref; False when there is no room for the question."""

@@ -177,6 +177,11 @@ cdef class Link(FrameParser):
                 break
         return end
 
+    def charge(self):
+        """Take one order from the account's bucket for a request; 0, or the microseconds after which it would pass."""
+        cdef int64_t late_ns = self.rate.charge(4, 0, self.seen_ns)
+        return late_ns // 1000 + 1 if late_ns else 0
+
     def ask_outcome(self, uint64_t ref):
         """Have the engine repeat what it answered to an earlier ref; False when there is no room for the question.
 

@@ -33,6 +33,8 @@ class Market:
         """Set the depth from (price, lots) pairs of each side."""
     def l1_snapshot(self) -> bytes:
         """Return the message that says the best bid and ask now."""
+    def marks_snapshot(self, ts_us: int) -> list[bytes]:
+        """Return the messages that say the mark, if there is one, and the auctions under way."""
     def indicative_snapshot(self) -> bytes:
         """Return the message that says what the call under way would come to now."""
     def best_prices(self) -> tuple[int, int, int, int]:

@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memmove
 
 from ext.encoder cimport T_L1, T_L2_DELTA, T_L2_SNAP, how_it_came_about, put_integer, put_row
 from ext.frames cimport OP_BINARY
-from ext.types cimport E_INDICATIVE, E_PERISHED, E_STATUS, E_TRADE, V_CALL, V_SELL
+from ext.types cimport E_AUCTION, E_INDICATIVE, E_MARK, E_PERISHED, E_STATUS, E_TRADE, V_CALL, V_SELL
 
 cdef int NO_AGGRESSOR = 2
 
@@ -149,6 +149,9 @@ cdef class Market:
         self.subscribers = [[] for _ in range(CHANNELS)]
         self.trades = Buffer()
         self.states = Buffer()
+        self.marks = Buffer()
+        self.mark = -1
+        self.auctions = {}
         self.indicated_at = -1
 
     def subscribe(self, int channel, link):
@@ -253,6 +256,52 @@ cdef class Market:
             event.amount // 1000,
         ]
         return put_row(self.states, status, 7)
+
+    cdef int apply_mark(self, const Event *event, int64_t ts_us) except -1:
+        """A MARK, or an AUCTION: something of an estate that bids are taken for."""
+        cdef bint is_mark = event.type == E_MARK
+        cdef tuple place = (event.match_id, event.price)
+        if is_mark:
+            self.mark = event.price
+        else:
+            self.auctions = {key: row for key, row in self.auctions.items() if row[3] > ts_us}
+            self.auctions[place] = (1 if event.flags & V_SELL else 0, event.lots, event.cum, event.amount // 1000)
+        if self.subscribers[CHANNEL_MARKS]:
+            self.seq[CHANNEL_MARKS] += 1
+            if is_mark:
+                self.put_mark(self.marks, ts_us)
+            else:
+                self.put_auction(self.marks, ts_us, place)
+        return 0
+
+    cdef int put_mark(self, Buffer out, int64_t ts_us) except -1:
+        """Append the mark frame."""
+        cdef int64_t[5] row = [E_MARK, self.instrument, <int64_t>self.seq[CHANNEL_MARKS], ts_us, self.mark]
+        return put_row(out, row, 5)
+
+    cdef int put_auction(self, Buffer out, int64_t ts_us, tuple place) except -1:
+        """Append the auction frame of an item."""
+        side, lots, windows, until_us = self.auctions[place]
+        cdef int64_t[10] row = [
+            E_AUCTION, self.instrument, <int64_t>self.seq[CHANNEL_MARKS], ts_us, place[0], place[1], side, lots, windows,
+            until_us,
+        ]
+        return put_row(out, row, 10)
+
+    def marks_snapshot(self, int64_t ts_us):
+        """Return the messages that say the mark, if there is one, and the auctions under way."""
+        cdef Buffer out
+        messages = []
+        if self.mark >= 0:
+            out = Buffer()
+            self.put_mark(out, ts_us)
+            messages.append(out.take()[2:])
+        for place, row in self.auctions.items():
+            if row[3] > ts_us:
+                out = Buffer()
+                self.put_auction(out, ts_us, place)
+                messages.append(out.take()[2:])
+        return messages
 
     cdef int put_indicative(self, Buffer out, int64_t ts_us) except -1:
         """Append the indicative frame of `indicative`."""

@@ -27,6 +27,14 @@ class Router:
         """Subscribe a link, once, to a channel of every instrument that will be listed."""
     def unfollow_listings(self, channel: int, link: Link) -> None:
         """Subscribe a link to no further instruments."""
+    @property
+    def failed_lots(self) -> int: ...
+    def expect(self, gseq: int, link: Link, ref: int) -> None:
+        """Answer a link's request when the administrative command with this sequence number is told."""
+    def forget(self, gseq: int) -> None:
+        """Expect no such command: it was not taken."""
+    def layers_used(self) -> list[int]:
+        """Return the micro-dollars taken from each layer of the waterfall, the first one's first."""
     def pseq(self, account: int) -> int:
         """Return the sequence number of the account's last private message."""
     def set_pseq(self, account: int, pseq: int) -> None:

@@ -9,15 +9,19 @@ are only queued on the links; `flush` writes each link once.
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from ext.encoder cimport is_private, put_answer, put_notice, put_private
+from ext.encoder cimport is_private, put_answer, put_notice, put_private, put_response
 from ext.frames cimport Buffer
 from ext.link cimport Link
-from ext.market cimport CHANNEL_L1, CHANNEL_L2, CHANNEL_STATUS, CHANNEL_TRADES, CHANNELS, Market
+from ext.market cimport CHANNEL_L1, CHANNEL_L2, CHANNEL_MARKS, CHANNEL_STATUS, CHANNEL_TRADES, CHANNELS, Market
 from ext.reasons cimport D_QUOTE, D_USER
 from ext.types cimport (
-    E_ACK, E_DONE, E_INDICATIVE, E_INSTRUMENT, E_LEVEL, E_NOTICE, E_PERISHED, E_REJECT, E_STATUS, E_TRADE,
-    V_DUPLICATE, V_QUOTE, Event,
+    E_ACK, E_AUCTION, E_DONE, E_INDICATIVE, E_INSTRUMENT, E_LAYER, E_LEVEL, E_LOT_STATE, E_MARK, E_NOTICE,
+    E_PERISHED, E_REJECT, E_STATUS, E_TRADE, V_DUPLICATE, V_QUOTE, V_SELL, Event,
 )
+
+cdef enum:
+    LAYERS = 9                  # Of the waterfall, counted from 1 (exchange/clearing/waterfall.py).
+    NODE_FAILED = 2             # exchange/clearing/detection.py
 
 
 cdef class Account:
@@ -45,6 +49,9 @@ cdef class Router:
     cdef readonly uint64_t gseq     # Of the last command routed.
     cdef readonly int64_t events_routed
     cdef readonly int64_t answers_sent
+    cdef dict requests              # Who waits for the answer to an administrative command: (link, ref), by gseq.
+    cdef readonly int64_t failed_lots   # Lots in delivery that have failed since the journal's beginning.
+    cdef int64_t layer_micros[LAYERS]   # Taken from each layer of the waterfall since then.
 
     def __cinit__(self):
         self.accounts = []
@@ -53,6 +60,7 @@ cdef class Router:
         self.touched = []
         self.everything = [[] for _ in range(CHANNELS)]
         self.news = Buffer()
+        self.requests = {}
 
     # Who listens.
 
@@ -79,6 +87,23 @@ cdef class Router:
         links = self.account(link.account).links
         if link in links:
             links.remove(link)
+        if link.requests_waiting:
+            self.requests = {gseq: asked for gseq, asked in self.requests.items() if asked[0] is not link}
+            link.requests_waiting = 0
+
+    def expect(self, uint64_t gseq, Link link not None, uint64_t ref):
+        """Answer a link's request when the administrative command with this sequence number is told."""
+        self.requests[gseq] = link, ref
+        link.requests_waiting += 1
+
+    def forget(self, uint64_t gseq):
+        """Expect no such command: it was not taken."""
+        asked = self.requests.pop(gseq)
+        (<Link>asked[0]).requests_waiting -= 1
+
+    def layers_used(self):
+        """Return the micro-dollars taken from each layer of the waterfall, the first one's first."""
+        return [self.layer_micros[layer] for layer in range(1, LAYERS)]
 
     def follow_listings(self, int channel, Link link not None):
         """Subscribe a link, once, to a channel of every instrument that will be listed."""
@@ -137,6 +162,7 @@ cdef class Router:
         elif event.type == E_ACK or event.type == E_REJECT:
             self.route_answer(event, ts_us)
         elif is_private(event):
+            self.count(event)
             if not (event.type == E_DONE and is_of_requote(event)):
                 self.route_private(event, ts_us)
         elif event.type == E_TRADE:
@@ -152,8 +178,22 @@ cdef class Router:
         elif event.type == E_INSTRUMENT:
             self.list_market(event.instrument)
             rare.append((event.type, event.instrument, event.cum, 0, 0))
+        elif event.type == E_MARK or event.type == E_AUCTION:
+            market = self.find_market(event.instrument)
+            market.apply_mark(event, ts_us)
+            self.touch(market, ts_us)
         elif event.type == E_NOTICE:
             self.route_notice(event, ts_us)
+        elif event.type == E_LAYER:         # Of the venue's own money.
+            self.count(event)
+        return 0
+
+    cdef int count(self, const Event *event) noexcept:
+        """Add up what the metrics tell of defaults; each lot counts once, as its buyer hears it."""
+        if event.type == E_LAYER and 0 < event.price < LAYERS:
+            self.layer_micros[event.price] += event.amount
+        elif event.type == E_LOT_STATE and event.reason == NODE_FAILED and not event.flags & V_SELL:
+            self.failed_lots += event.lots
         return 0
 
     cdef int touch(self, Market market, int64_t ts_us) except -1:
@@ -183,6 +223,8 @@ cdef class Router:
             return 0
         self.asker = None
         if event.ref == 0:                      # An administrative command.
+            if self.requests:
+                self.route_response(event)
             return 0
         account = self.account(event.account)
         for item in account.links:
@@ -196,6 +238,19 @@ cdef class Router:
             self.answer(self.asker, event, event.ref, ts_us, account.pseq)
         self.asker.answered_ref = event.ref
         return 0
+
+    cdef int route_response(self, const Event *event) except -1:
+        """The answer to a request that a session sent, before what else came of it."""
+        asked = self.requests.pop(self.gseq, None)
+        if asked is None:
+            return 0
+        cdef Link link = <Link>asked[0]
+        link.requests_waiting -= 1
+        if event.type == E_REJECT:
+            put_response(link.out, asked[1], event.reason, 0)
+        else:
+            put_response(link.out, asked[1], 0, event.lots)
+        return self.mark(link)
 
     cdef bint is_later_leg(self, const Event *event) noexcept:
         """True for an answer to a leg of a quote that the answer to its first leg has spoken for.
@@ -250,6 +305,8 @@ cdef class Router:
                 self.fan_out(market.subscribers[CHANNEL_L1], self.news)
             if market.states.size:
                 self.fan_out(market.subscribers[CHANNEL_STATUS], market.states)
+            if market.marks.size:
+                self.fan_out(market.subscribers[CHANNEL_MARKS], market.marks)
             market.indicated_at = -1
         self.touched.clear()
         return 0

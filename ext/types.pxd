@@ -52,6 +52,15 @@ cdef enum:                      # Event types: the numbers of the wire where the
     E_ASSIGNED = 110
     E_BOUGHT_IN = 111
     E_CAPACITY = 112
+    E_ENTRY = 114
+    E_MARGIN = 115
+    E_LOT_STATE = 116
+    E_DEFAULT = 117
+    E_SUBSTITUTE = 118
+    E_LAYER = 119
+    E_AUCTION = 120
+    E_MARK = 121
+    E_CLAIM = 122
 
 cdef enum:                      # Time in force.
     GTG = 0

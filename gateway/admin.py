@@ -17,15 +17,17 @@ import numpy as np
 from exchange.catalogue import Catalogue
 from exchange.records import EVENT
 from gateway.jsonlines import CommandReader, parse_line
+from gateway.jsonlines_clearing import CLEARING
 from gateway.jsonlines_fields import LineError
 from gateway.jsonlines_out import EventWriter, Line, encode
 from gateway.sequencer import Publisher
 
 SETUP_COMMANDS = (
     "set_seed", "add_product", "add_account", "list_window", "roll_windows", "set_rates", "set_mark", "certify",
-    "deposit", "withdraw",
+    "deposit", "withdraw", "set_house", "set_class", "set_clearing", "fund", "transfer", "set_provider",
+    "delivery_terms",
 )  # fmt: skip
-COMMANDS = (*SETUP_COMMANDS, "halt", "resume", "balance")
+COMMANDS = tuple(dict.fromkeys((*SETUP_COMMANDS, "halt", "resume", "balance", *CLEARING)))
 SOCKET_NAME = "admin.sock"
 OWNER_ONLY = 0o177  # Mask of the socket's mode.
 LINE_BYTES_MAX = 65_536

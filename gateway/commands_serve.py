@@ -21,6 +21,7 @@ from exchange.records import CommandType, EventType
 from exchange.replay import replay
 from exchange.units import SEED_MAX
 from gateway.admin import SETUP_COMMANDS, SOCKET_NAME, AdminSocket, Tap
+from gateway.clearing_run import ClearingRunner
 from gateway.commands_keys import load_keys
 from gateway.failures import CONFIGURATION, MISMATCH, MISSING, Failure, as_failure
 from gateway.journal.writer import Journal
@@ -58,7 +59,8 @@ DEFAULTS: dict[str, Any] = {
 def serve(config_path: Path | None, **given: Any) -> None:
     """Run the venue until SIGTERM or SIGINT.
 
-    The journal is replayed and checked first. Products with rolling_hours get their windows as the hours go by. A new
+    The journal is replayed and checked first. Products with rolling_hours get their windows as the hours go by, and the
+    clearinghouse, if there is one, does every second what is due. A new
     journal begins with a seed of the gates' random ends, unless the setup has one. An option on the command line goes
     before the same one in the configuration file, which may hold the gateway's limits too, in a table [limits].
 
@@ -188,7 +190,7 @@ async def _serve(options: dict[str, Any], limits: dict[str, Any], engine: Engine
         except OSError as error:
             raise Failure(f"{options['host']}:{options['port']} cannot be used: {error}", CONFIGURATION) from error
         admin = AdminSocket(Path(options["journal"], SOCKET_NAME), engine.catalogue, sequencer, tap)
-        async with _rolling(engine, sequencer, ended), _administered(admin):
+        async with _regular(engine, sequencer, ended), _administered(admin):
             click.echo(_banner(options, server.port, sequencer))
             failure = await ended
         if failure is None:
@@ -226,14 +228,14 @@ def _sequencer(
 
 
 @contextlib.asynccontextmanager
-async def _rolling(
+async def _regular(
     engine: Engine, sequencer: Sequencer, ended: "asyncio.Future[BaseException | None]"
 ) -> AsyncIterator[None]:
-    """List the windows of rolling listings, now and at each new hour."""
+    """List the windows of rolling listings, now and at each new hour, and run the clearinghouse every second."""
 
-    def done(rolling: "asyncio.Task[None]") -> None:
-        if not rolling.cancelled() and not ended.done():
-            ended.set_result(rolling.exception())
+    def done(task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and not ended.done():
+            ended.set_result(task.exception())
 
     def warn(text: str) -> None:
         click.echo(f"hourglass: {text}", err=True)
@@ -241,12 +243,14 @@ async def _rolling(
     roller = Roller(engine.catalogue, sequencer.submit, time.time_ns, warn=warn)
     roller.roll()
     await sequencer.settle()
-    rolling = asyncio.create_task(roller.run())
-    rolling.add_done_callback(done)
+    tasks = [asyncio.create_task(roller.run()), asyncio.create_task(ClearingRunner(engine, sequencer).run())]
+    for task in tasks:
+        task.add_done_callback(done)
     try:
         yield
     finally:
-        rolling.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 @contextlib.asynccontextmanager

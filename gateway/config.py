@@ -25,6 +25,7 @@ class GatewayConfig:
     user_timeout_ms: int = 10_000  # How long sent bytes may stay unacknowledged by the peer's host.
     connections_max: int = 10_000
     subscriptions_per_session_max: int = 1_024
+    requests_in_flight_max: int = 256  # Of one session to the clearinghouse, till their answers are durable.
     book_depth_max: int = 1_000  # Levels a side of a snapshot.
     orders_per_s: int = 20_000  # Per account; 0 means no limit.
     burst_orders: int = 40_000

@@ -15,6 +15,7 @@ from exchange.commands import Leg
 from exchange.errors import CatalogueError
 from exchange.records import NIL
 from exchange.units import FABRICS_MAX
+from gateway.jsonlines_clearing import CLEARING, clearing_record
 from gateway.jsonlines_fields import EVERY_FABRIC, FIELDS, INT32_MAX, TERMS, Fields, LineError, read_fields, shown
 
 # What `hourglass journal --json` adds to each command, so that its output can be fed back.
@@ -58,9 +59,11 @@ class CommandReader:
         kind = command.get("t")
         if kind in LATER:
             raise LineError(f"{kind} is not supported by this version")
-        if not isinstance(kind, str) or kind not in FIELDS:
-            raise LineError(f"t must be one of {', '.join(FIELDS)}, was {shown(kind)}")
         given = {name: value for name, value in command.items() if name != "t" and name not in ANNOTATIONS}
+        if isinstance(kind, str) and kind in CLEARING:
+            return clearing_record(kind, given)
+        if not isinstance(kind, str) or kind not in FIELDS:
+            raise LineError(f"t must be one of {', '.join((*FIELDS, *CLEARING))}, was {shown(kind)}")
         fields = read_fields(kind, given, FIELDS[kind])
         builder: Callable[[CommandReader, dict[str, Any]], bytes] = _BUILDERS[kind]
         return builder(self, fields)

@@ -12,6 +12,7 @@ QUOTE_LEGS_MAX = 64
 REF_MAX = (1 << 53) - 1
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 EVERY_FABRIC = (1 << 64) - 1  # A block's scope of all fabrics of its product, however many those are (BLK-001).
+INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 REQUIRED = object()
 
 
@@ -101,6 +102,23 @@ def window(field: str, value: Any) -> int:
     return _uint32(field, value)
 
 
+def hexadecimal(field: str, value: Any) -> bytes:
+    """Read bytes, given as hexadecimal text without spaces."""
+    try:
+        if isinstance(value, str) and len(value) == 2 * len(given := bytes.fromhex(value)):
+            return given
+    except ValueError:
+        pass
+    raise LineError(f"{field} must be bytes as hexadecimal text, was {shown(value)}")
+
+
+def node_ranges(field: str, value: Any) -> list[list[int]]:
+    """Read ranges of nodes: pairs of the first one and how many."""
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise LineError(f"{field} must be a list of [first, count], was {shown(value)}")
+    return [[int64(field, number) for number in pair] for pair in value]
+
+
 def legs(field: str, value: Any) -> list[dict[str, Any]]:
     """Read the legs of a quote."""
     if not isinstance(value, list) or not 1 <= len(value) <= QUOTE_LEGS_MAX:
@@ -112,7 +130,8 @@ _int32 = integer(INT32_MIN, INT32_MAX)
 _uint32 = integer(0, NIL)
 _byte = integer(0, 255)
 _ref = integer(0, REF_MAX)
-_amount = integer(-(1 << 63), (1 << 63) - 1)
+int64 = integer(INT64_MIN, INT64_MAX)
+_amount = int64
 _seed = integer(0, (1 << 64) - 1)
 _count = integer(0, NIL)
 _side = one_of({side.name.lower(): side.value for side in Side})

@@ -27,6 +27,9 @@ from exchange.records import (
     Stp,
     Tif,
 )
+from gateway.jsonlines_clearing import CLEARING_EVENTS, ClearingWriter, clearing_line
+from gateway.jsonlines_clearing import known as _nonzero
+from gateway.jsonlines_clearing import word as _word
 from gateway.jsonlines_fields import EVERY_FABRIC
 
 Line = dict[str, Any]
@@ -56,6 +59,7 @@ class EventWriter:
 
     def __init__(self, words: Words) -> None:
         self._words = words
+        self._clearing = ClearingWriter(words)
 
     def lines(self, events: np.ndarray | bytes, first_seq: int, *, spoken: str | None = None) -> Iterator[Line]:
         """Yield one line an event.
@@ -195,6 +199,9 @@ class EventWriter:
         line = {"account": self._words.account_name(event["account"]), "set": event["lane"]}
         return line | {"kind": _word(NoticeKind, event["reason"])}
 
+    def _of_clearing(self, event: Line, _: str | None) -> Line:
+        return self._clearing.fields(event)
+
 
 _TRADE_MARKS = {EventFlag.BLOCK: "block", EventFlag.CALL: "call", EventFlag.BALANCE: "balance"}
 _EVENT_FIELDS: dict[EventType, Callable[[EventWriter, Line, str | None], Line]] = {
@@ -214,6 +221,7 @@ _EVENT_FIELDS: dict[EventType, Callable[[EventWriter, Line, str | None], Line]] 
     EventType.BOUGHT_IN: EventWriter._bought_in,
     EventType.CAPACITY: EventWriter._capacity,
     EventType.NOTICE: EventWriter._notice,
+    **dict.fromkeys(CLEARING_EVENTS, EventWriter._of_clearing),
 }
 
 
@@ -231,7 +239,7 @@ class CommandWriter:
         except ValueError:
             return {"t": f"#{fields['type']}"}
         if kind >= CommandType.ADD_PRODUCT:
-            return {"t": kind.name.lower()} | _payload(record)
+            return {"t": kind.name.lower()} | clearing_line(_payload(record))
         name, build = _COMMAND_FIELDS[kind]
         return {"t": name} | build(self, fields)
 
@@ -362,14 +370,6 @@ def _payload(record: bytes) -> Line:
     return fields if isinstance(fields, dict) else {"payload": record[RECORD_BYTES:].hex()}
 
 
-def _word(words: Any, number: int) -> str:
-    """Return the name of an enum's member, or the number of one that does not exist."""
-    try:
-        return str(words(number).name).lower()
-    except ValueError:
-        return f"#{number}"
-
-
 def _flags(flags: int) -> list[str]:
     known = [str(flag.name).lower() for flag in OrderFlag if flags & flag]
     rest = flags & ~sum(OrderFlag)
@@ -378,7 +378,3 @@ def _flags(flags: int) -> list[str]:
 
 def _stp(fields: Line) -> Line:
     return {"stp": _word(Stp, fields["stp"])} if fields["stp"] else {}
-
-
-def _nonzero(fields: Line) -> Line:
-    return {name: value for name, value in fields.items() if value}

@@ -7,6 +7,10 @@ from prometheus_client import CollectorRegistry, exposition
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from exchange.clearing.state import HouseState
+from exchange.clearing.words import Level
+from gateway.jsonlines_clearing import PURSES
+
 CONTENT_TYPE = exposition.CONTENT_TYPE_LATEST
 
 
@@ -22,6 +26,34 @@ class Reading(NamedTuple):
     answers_sent: int
     batches: int
     is_draining: bool
+    clearing: "ClearingReading | None" = None
+
+
+class ClearingReading(NamedTuple):
+    """What the clearinghouse is at one moment; money in micro-dollars."""
+
+    open_cases: int
+    ledger: dict[str, int]  # Sum of all accounts, by kind.
+    levels: dict[str, int]  # Participants, by margin level.
+    margin: int  # Asked for, of all participants.
+    layers: list[int]  # Taken from each layer of the waterfall since the journal's beginning, the first one's first.
+    failed_lots: int  # Since the journal's beginning.
+
+
+def read_clearing(state: HouseState, layers: list[int], failed_lots: int) -> ClearingReading:
+    """Return what the clearinghouse is. O(accounts + what the ledger holds)."""
+    ledger = dict.fromkeys(PURSES.values(), 0)
+    for kind, name in PURSES.items():
+        ledger[name] = sum(state.ledger.of_kind(kind).values())
+    ledger["coll"] = sum(state.core.balance(number) for number in range(1, len(state.catalogue.accounts) + 1))
+    ledger["fee"], ledger["ext"] = state.core.balance(0), state.core.external_balance()
+    levels = dict.fromkeys((level.name.lower() for level in Level), 0)
+    for member in state.members.values():
+        levels[member.level.name.lower()] += 1
+    others = sum(levels.values()) - levels["good"]
+    levels["good"] = len(state.catalogue.accounts) - 1 - others  # One account is the house's own.
+    margin = sum(member.margin for member in state.members.values())
+    return ClearingReading(len(state.cases), ledger, levels, margin, layers, failed_lots)
 
 
 class GatewayCollector(Collector):
@@ -43,6 +75,27 @@ class GatewayCollector(Collector):
         yield CounterMetricFamily("hourglass_answers", "Acks and rejects sent since the start.", now.answers_sent)
         yield CounterMetricFamily("hourglass_batches", "Durable batches since the start.", now.batches)
         yield GaugeMetricFamily("hourglass_draining", "1 while the server shuts down.", int(now.is_draining))
+        if now.clearing is not None:
+            yield from clearing_metrics(now.clearing)
+
+
+def clearing_metrics(now: ClearingReading) -> Iterator[Metric]:
+    """Yield the metrics of the clearinghouse."""
+    yield GaugeMetricFamily("hourglass_open_cases", "Defaults that are not settled yet.", now.open_cases)
+    ledger = GaugeMetricFamily("hourglass_ledger_micros", "Micro-dollars by kind of account.", labels=["kind"])
+    for kind, micros in now.ledger.items():
+        ledger.add_metric([kind], micros)
+    yield ledger
+    levels = GaugeMetricFamily("hourglass_margin_accounts", "Accounts by margin level.", labels=["level"])
+    for level, count in now.levels.items():
+        levels.add_metric([level], count)
+    yield levels
+    yield GaugeMetricFamily("hourglass_margin_micros", "Margin asked for, of all accounts.", now.margin)
+    used = CounterMetricFamily("hourglass_layer_micros", "Taken by layer of the waterfall.", labels=["layer"])
+    for number, micros in enumerate(now.layers, 1):
+        used.add_metric([f"L{number}"], micros)
+    yield used
+    yield CounterMetricFamily("hourglass_failed_lots", "Lots in delivery that have failed.", now.failed_lots)
 
 
 class Metrics:

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import msgpack
 
 from exchange.reasons import RejectReason
+from exchange.records import CommandType
 from ext.frames import WireError
+from gateway.clearing_requests import PARTICIPANTS, described, read_request
 
 __all__ = ["MESSAGES", "Channel", "CloseCode", "MessageType", "RequestError", "WireError", "pack", "parse", "unpack"]
 
@@ -55,6 +57,13 @@ class MessageType(enum.IntEnum):
     DONE = 37
     REPLACED = 38
     NOTICE = 41
+    TRANSFER = 42
+    DELIVERY_TERMS = 43
+    NODE_HEARTBEAT = 44
+    METER = 45
+    CHECKPOINT = 46
+    REPORT_FAILURE = 47
+    BID = 48
     HELLO = 64
     PONG = 65
     RESP = 66
@@ -73,6 +82,15 @@ class MessageType(enum.IntEnum):
     BOUGHT_IN = 111
     CAPACITY = 112
     PRODUCT = 113
+    ENTRY = 114
+    MARGIN = 115
+    LOT_STATE = 116
+    DEFAULT = 117
+    SUBSTITUTE = 118
+    LAYER = 119
+    AUCTION = 120
+    MARK = 121
+    CLAIM = 122
 
 
 class Channel(enum.IntEnum):
@@ -84,6 +102,7 @@ class Channel(enum.IntEnum):
     STATUS = 4
     INSTRUMENTS = 5
     STRIPS = 6
+    MARKS = 7
 
 
 class CloseCode(enum.IntEnum):
@@ -154,6 +173,7 @@ MESSAGES: tuple[Message, ...] = (
     Message(MessageType.DONE, "pseq oid ref reason cum ts gseq"),
     Message(MessageType.REPLACED, "pseq oid ref px qty leaves ts gseq"),
     Message(MessageType.NOTICE, "kind arg ts"),
+    *(Message(MessageType(number), described(kind)) for number, kind in PARTICIPANTS.items()),
     Message(MessageType.HELLO, "version epoch nonce ts hb_ms max_frame"),
     Message(MessageType.PONG, "ref ts_echo ts"),
     Message(MessageType.RESP, "ref code arg"),
@@ -172,6 +192,15 @@ MESSAGES: tuple[Message, ...] = (
     Message(MessageType.BOUGHT_IN, "pseq inst qty uncovered ts gseq"),
     Message(MessageType.CAPACITY, "pseq inst qty ts gseq"),
     Message(MessageType.PRODUCT, "number name fabrics zone tick_micros lot_scu band_static_bps band_dynamic_bps"),
+    Message(MessageType.ENTRY, "pseq cause purse micros inst case ts gseq"),
+    Message(MessageType.MARGIN, "pseq level micros deadline_ts ts gseq"),
+    Message(MessageType.LOT_STATE, "pseq inst role node qty state since_ts ts gseq"),
+    Message(MessageType.DEFAULT, "pseq case kind ts gseq"),
+    Message(MessageType.SUBSTITUTE, "pseq inst role stage qty for_qty other px micros case ts gseq"),
+    Message(MessageType.LAYER, "pseq case layer claim_class micros ts gseq"),
+    Message(MessageType.AUCTION, "inst seq ts case item side qty windows until_ts"),
+    Message(MessageType.MARK, "inst seq ts px"),
+    Message(MessageType.CLAIM, "pseq case claim_class micros ts gseq"),
 )
 
 
@@ -234,7 +263,15 @@ class StatusQuery(NamedTuple):
     target_ref: int
 
 
-Request = Login | Logout | Ping | Subscribe | Unsubscribe | Snapshot | StatusQuery
+class ClearingRequest(NamedTuple):
+    """Types 42 to 48: a command of the clearinghouse, its account not yet in it."""
+
+    ref: int
+    kind: CommandType
+    fields: dict[str, Any]
+
+
+Request = Login | Logout | Ping | Subscribe | Unsubscribe | Snapshot | StatusQuery | ClearingRequest
 
 
 class RequestError(Exception):
@@ -356,6 +393,8 @@ def parse(message: bytes) -> Request:
         number, ref = _number(fields[0]), _number(fields[1])
     except (IndexError, ValueError) as error:
         raise malformed("a message must begin with its type and ref") from error
+    if number in PARTICIPANTS:
+        return _clearing_request(ref, PARTICIPANTS[number], fields[2:])
     is_order = number in ORDER_TYPES
     row = _CHECKS.get(MessageType(number)) if number in MessageType.__members__.values() else None
     if row is None:
@@ -369,3 +408,10 @@ def parse(message: bytes) -> Request:
     except ValueError as error:
         raise RequestError(ref, RejectReason.MALFORMED, is_order=is_order) from error
     return request
+
+
+def _clearing_request(ref: int, kind: CommandType, values: list[Any]) -> ClearingRequest:
+    try:
+        return ClearingRequest(ref, kind, read_request(kind, values))
+    except ValueError as error:
+        raise RequestError(ref, RejectReason.MALFORMED) from error

@@ -112,4 +112,6 @@ class Publisher:
             return [self.board.instrument_message(handle)]
         if channel is Channel.STRIPS:
             return self.strips.snapshot(handle, self.last_ts_ns // NS_PER_US)
+        if channel is Channel.MARKS:
+            return market.marks_snapshot(self.last_ts_ns // NS_PER_US)
         return []

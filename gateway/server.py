@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from exchange.catalogue import Catalogue
+from exchange.clearing.house import ClearingHouse
 from exchange.engine import Core
 from exchange.reasons import RejectReason
 from gateway.auth import KeyStore, LoginGuard
@@ -19,7 +20,7 @@ from gateway.connection import Connection, Upgrade
 from gateway.http_api import routes
 from gateway.lanes import Lanes
 from gateway.market_data import NS_PER_US, seconds
-from gateway.metrics import Metrics, Reading
+from gateway.metrics import ClearingReading, Metrics, Reading, read_clearing
 from gateway.protocol import NONCE_BYTES, CloseCode
 from gateway.publisher import Publisher
 from gateway.session import Session, Venue
@@ -34,6 +35,7 @@ class ServedEngine(Protocol):
 
     catalogue: Catalogue
     core: Core
+    house: ClearingHouse
 
 
 class ServedSequencer(Protocol):
@@ -42,6 +44,10 @@ class ServedSequencer(Protocol):
     @property
     def seq(self) -> int:
         """Newest sequence number given out."""
+
+    @property
+    def next_seq(self) -> int:
+        """Sequence number that the first command of the next `submit` will have."""
 
     @property
     def durable_seq(self) -> int:
@@ -78,6 +84,7 @@ class Server:
         self.config = config or GatewayConfig()
         self.publisher = publisher
         self.sequencer = sequencer
+        self._house = engine.house
         self.lanes = Lanes(self.config.orders_per_s, self.config.burst_orders)
         self.port = 0
         self.is_draining = False
@@ -99,6 +106,8 @@ class Server:
             account_number=lambda name: engine.catalogue.account_number(name),
             last_ref=lambda account, lane: engine.core.last_ref(account, lane),
             durable_seq=lambda: self.sequencer.durable_seq,
+            next_seq=lambda: self.sequencer.next_seq,
+            submit=lambda records: self.sequencer.submit(records),
             owe=self._owe,
         )
 
@@ -182,7 +191,12 @@ class Server:
             answers_sent=router.answers_sent,
             batches=self.publisher.batches,
             is_draining=self.is_draining,
+            clearing=self._clearing_reading(),
         )
+
+    def _clearing_reading(self) -> ClearingReading | None:
+        state, router = self._house.state, self.publisher.router
+        return read_clearing(state, router.layers_used(), router.failed_lots) if state.account else None
 
     # Inside.
 

@@ -15,12 +15,14 @@ from typing import Any
 from exchange.reasons import RejectReason
 from ext.link import Link
 from gateway.auth import ApiKey, KeyStore, LoginGuard
+from gateway.clearing_requests import record_of
 from gateway.config import MESSAGE_BYTES_BEFORE_LOGIN_MAX, MESSAGE_BYTES_MAX, GatewayConfig
 from gateway.lanes import Lanes
 from gateway.protocol import (
     EPOCH,
     VERSION,
     CancelOnDisconnect,
+    ClearingRequest,
     CloseCode,
     Login,
     Logout,
@@ -69,6 +71,8 @@ class Venue:
     account_number: Callable[[str], int | None]
     last_ref: Callable[[int, int], int]  # Of (account, lane), as the engine has it.
     durable_seq: Callable[[], int]
+    next_seq: Callable[[], int]  # Of the first command of the next `submit`.
+    submit: Callable[[bytes], bool]  # Queues command records; False when there is no room for them.
     owe: Callable[[bytes], None]  # Submits command records, now or, where there is no room for them, soon.
 
 
@@ -84,6 +88,7 @@ class Session:
         self.address = address
         self.state = State.HELLO
         self.account = 0
+        self.account_name = ""
         self.lane = 0
         self.cod = CancelOnDisconnect.OFF
         self.grace_ns = 0
@@ -171,7 +176,7 @@ class Session:
         account = self.venue.account_number(key.account)
         if account is None:
             raise self._login_failure(RejectReason.NO_ACCOUNT, now_ns)
-        self.account, self.lane = account, request.lane
+        self.account, self.account_name, self.lane = account, key.account, request.lane
         self.cod, self.grace_ns = CancelOnDisconnect(request.cod), request.grace_ms * NS_PER_MS
         lanes = self.venue.lanes
         lanes.enter(self)
@@ -258,6 +263,24 @@ class Session:
             raise RequestError(request.ref, RejectReason.OVERLOAD, is_order=True)
         return []
 
+    def _clearing(self, request: ClearingRequest, now_ns: int) -> list[bytes]:
+        """Have the clearinghouse do something for this account; the router answers when it is durable."""
+        link, router = self.link, self.venue.publisher.router
+        if link.gate:
+            raise RequestError(request.ref, RejectReason(link.gate))
+        if link.requests_waiting >= self.venue.config.requests_in_flight_max:
+            raise RequestError(request.ref, RejectReason.RATE)
+        late_us = link.charge()
+        if late_us:
+            return [pack(MessageType.RESP, request.ref, int(RejectReason.RATE), late_us)]
+        records = record_of(request.kind, self.account_name, request.fields)
+        seq = self.venue.next_seq()
+        router.expect(seq, link, request.ref)
+        if not self.venue.submit(records):
+            router.forget(seq)
+            raise RequestError(request.ref, RejectReason.OVERLOAD)
+        return []
+
     # Inside.
 
     def _refusal(self, error: RequestError) -> bytes:
@@ -301,4 +324,5 @@ _HANDLERS: dict[type[Request], Callable[[Session, Any, int], list[bytes]]] = {
     Unsubscribe: Session._unsubscribe,
     Snapshot: Session._snapshot,
     StatusQuery: Session._status_query,
+    ClearingRequest: Session._clearing,
 }

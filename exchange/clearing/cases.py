@@ -149,6 +149,13 @@ class Cases:
             amount=min(micros, AMOUNT_MAX),
         )  # fmt: skip
 
+    def is_owed(self, case: Case) -> bool:
+        """Whether a recovery would go to somebody else than the defaulter."""
+        repaid = sum(one.amount for one in case.repayments)
+        others = (Layer.L4, Layer.L6, Layer.L7)
+        lent = sum(one.amount for one in case.payments if one.layer in others)
+        return lent + sum(sum(owed.values()) for owed in case.unpaid.values()) > repaid
+
     def recover(self, case: Case, micros: int, cause: Cause) -> None:
         """Repay from the estate those who have paid, then those who are still owed, then the defaulter (CLR-CASE-004).
 

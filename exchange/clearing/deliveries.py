@@ -85,7 +85,7 @@ class Deliveries:
             delivery.start_ns, delivery.end_ns, value, value, delivery.mark,
         )  # fmt: skip
         if nodes:
-            self.state.meters[delivery.handle, provider].give(nodes, duty.number)
+            self.state.meters[delivery.handle, provider].give(nodes, duty.number, delivery.start_ns)
         delivery.obligations.append(duty)
         return duty
 
@@ -115,14 +115,18 @@ class Deliveries:
         if buyer == state.account:
             self._claim_escrow(delivery, self._estate_of(delivery.handle), price)
             return
+        lacking = 0
         if state.core.balance(buyer) < price:
-            self._cut(delivery, buyer, duties, max(0, state.core.balance(buyer)))
+            lacking = self._cut(delivery, buyer, duties, max(0, state.core.balance(buyer)))
             price = sum(duty.buyer_value for duty in delivery.obligations if duty.buyer == buyer and not duty.closed)
         state.ledger.post(
             Cause.ESCROW, Purse(Kind.COLLATERAL, buyer), Purse(Kind.ESCROW, delivery.handle), price,
             handle=delivery.handle,
         )  # fmt: skip
         delivery.escrow[buyer] = delivery.escrow.get(buyer, 0) + price
+        if lacking:  # Only now: what he has pays for his own lots first.
+            case = self.cases.open(CaseKind.PAYMENT, buyer, state.class_name(delivery.handle))
+            self._claim_escrow(delivery, case, lacking)
 
     def _estate_of(self, handle: int) -> Case:
         """Return the case whose estate has bought lots of an instrument."""
@@ -136,13 +140,12 @@ class Deliveries:
         delivery.escrow[house] = delivery.escrow.get(house, 0) + self.state.ledger.balance(escrow) - before
         self._mark_down(delivery, house, delivery.escrow[house])
 
-    def _cut(self, delivery: Delivery, buyer: int, duties: list[Obligation], money: int) -> None:
-        """Give the lots that a buyer cannot pay for to the house, and claim their price (CLR-DEL-003)."""
+    def _cut(self, delivery: Delivery, buyer: int, duties: list[Obligation], money: int) -> int:
+        """Give the lots that a buyer cannot pay for to the house; return their price (CLR-DEL-003)."""
         state, house = self.state, self.state.account
         lot = delivery.mark * delivery.lot_micros
         excess = sum(duty.lots for duty in duties) - money // lot
-        case = self.cases.open(CaseKind.PAYMENT, buyer, state.class_name(delivery.handle))
-        lots_cut = excess
+        price = 0
         for duty in reversed(duties):  # The last ones first: whoever sold first is paid by the buyer himself.
             lots = min(duty.lots, excess)
             if lots == 0:
@@ -154,9 +157,10 @@ class Deliveries:
                 state.meters[duty.handle, duty.provider].give(kept, part.number)
                 delivery.obligations.append(part)
             part.buyer = house
+            price += part.buyer_value
             state.core.move_lots(delivery.handle, buyer, house, lots)
             excess -= lots
-        self._claim_escrow(delivery, case, lot * lots_cut)
+        return price
 
     def _mark_down(self, delivery: Delivery, house: int, money: int) -> None:
         """Where not even the default fund could pay, the sellers of those lots share what there is."""
@@ -275,7 +279,7 @@ class Deliveries:
                 Cause.PREMIUM, Purse(Kind.ESTATE, duty.case), payee, total - of_buyer, handle=duty.handle,
                 case=duty.case,
             )  # fmt: skip
-        duty.paid = total
+        duty.paid, duty.buyer_paid = total, of_buyer
         duty.closed = True
 
     def _remember(self, delivery: Delivery) -> None:

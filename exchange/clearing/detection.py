@@ -80,7 +80,7 @@ class Verdicts(NamedTuple):
 
 def verdicts(
     now_ns: int,
-    start_ns: int,
+    start_ns: int | npt.NDArray[np.int64],
     last_ok: npt.NDArray[np.int64],
     low_intervals: npt.NDArray[np.integer],
     terms: DetectionTerms,
@@ -91,7 +91,7 @@ def verdicts(
 
     Args:
         now_ns: not after the window's end.
-        start_ns: of the window.
+        start_ns: of the window, or of each node's part in it.
         last_ok: nanosecond of each node's last good heartbeat, NEVER for none. One from before the start is none.
         low_intervals: low intervals in a row of each node.
         terms: how long it may be silent or slow.

@@ -305,11 +305,12 @@ class Estates:
         left = state.ledger.balance(self.cases.estate(case))
         if left:
             self.cases.recover(case, left, Cause.RELEASE)
-        if not any(case.unpaid.values()) or case.kind in (CaseKind.UNIT, CaseKind.PAYMENT):
-            state.core.emit(
-                EventType.DEFAULT, account=case.defaulter, reason=0, match_id=case.number, amount=state.core.now_ns
-            )
-            del state.cases[case.number]
+        state.core.emit(
+            EventType.DEFAULT, account=case.defaulter, reason=0, match_id=case.number, amount=state.core.now_ns
+        )
+        del state.cases[case.number]
+        if self.cases.is_owed(case):
+            state.owed[case.number] = case
 
 
 _BEFORE_GATE = (Phase.LISTED, Phase.OPEN, Phase.CONTINUOUS, Phase.HALTED, Phase.PRECLOSE, Phase.VOLATILITY)

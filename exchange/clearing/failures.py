@@ -43,11 +43,13 @@ class Failures:
             for duty in failed
             if duty.buyer != self.state.account and not duty.stranded
         ]
-        bill = Bill(self._begin_ns(failed[0]), self.cases.budget(case) + self._credit(case, failed))
+        aside = self._aside(case, failed)
+        bill = Bill(self._begin_ns(failed[0]), self.cases.budget(case) + sum(aside.values()))
         idle = {need.failed.buyer: self._running(need.failed.origin, need.failed.buyer) for need in needs}
         self.substitution.replace(case, needs, bill)
         waits = self._wait_for_call(case, needs)
         moved = [] if waits else self.substitution.postpone(case, needs, bill)
+        self._bring_over(case, aside, bill)
         claims = self._premium(case, bill) + self._compensate(needs, bill, idle)
         self.cases.pay(case, claims)
         self.substitution.later.settle(self.state.ledger, case, moved)
@@ -87,19 +89,23 @@ class Failures:
         begin_ns = ceil_div(self.state.core.now_ns + hand_over_ns, NS_PER_SECOND) * NS_PER_SECOND
         return max(begin_ns, self.state.deliveries[duty.origin].start_ns)
 
-    def _credit(self, case: Case, failed: list[Obligation]) -> int:
-        """Move what earlier cases had put aside for substitutes that now fail themselves; return it (CLR-REAL-008)."""
-        moved = 0
+    def _aside(self, case: Case, failed: list[Obligation]) -> dict[int, int]:
+        """Return what earlier cases hold for substitutes that now fail themselves, by case (CLR-REAL-008)."""
+        found: dict[int, int] = {}
         for duty in failed:
             if duty.case and duty.case != case.number:
-                aside = duty.value - duty.buyer_value
-                spent = max(0, duty.paid - min(duty.paid, duty.buyer_value))
-                left = min(max(0, aside - spent), self.state.ledger.balance(Purse(Kind.ESTATE, duty.case)))
-                self.state.ledger.post(
-                    Cause.PREMIUM, Purse(Kind.ESTATE, duty.case), self.cases.estate(case), left, case=case.number
-                )
-                moved += left
-        return moved
+                spent = duty.paid - duty.buyer_paid
+                found[duty.case] = found.get(duty.case, 0) + max(0, duty.value - duty.buyer_value - spent)
+        return found
+
+    def _bring_over(self, case: Case, aside: dict[int, int], bill: Bill) -> None:
+        """Let that pay for the new substitutes as far as it is needed; the rest is its own case's to give back."""
+        for number, micros in aside.items():
+            used = min(micros, bill.premium - bill.brought)
+            self.state.ledger.post(
+                Cause.PREMIUM, Purse(Kind.ESTATE, number), self.cases.estate(case), used, case=case.number
+            )
+            bill.brought += used
 
     def _wait_for_call(self, case: Case, needs: list[Need]) -> bool:
         """Let what is left of a large failure wait for the call auction (CLR-REAL-006)."""
@@ -154,23 +160,11 @@ class Failures:
         """Return the claims for what substitutes cost above the buyers' prices, and the surcharge (CLR-FAIL-002)."""
         if bill.premium <= 0:
             return []
-        estate = self.cases.estate(case)
-        have = self.state.ledger.balance(estate) - self._set_aside(case, bill)
         surcharge = ceil_div(bill.premium * self._surcharge_bps(case), BPS)
         return [
-            Claim(Class.C2, estate, max(0, bill.premium - max(0, have)), Cause.PREMIUM),
+            Claim(Class.C2, self.cases.estate(case), bill.premium - bill.brought, Cause.PREMIUM),
             Claim(Class.C2, STANDBY, surcharge, Cause.SURCHARGE),
         ]
-
-    def _set_aside(self, case: Case, bill: Bill) -> int:
-        """Return what the estate owes to substitutes of before this bill."""
-        owed = sum(
-            duty.value - duty.buyer_value
-            for delivery in self.state.deliveries.values()
-            for duty in delivery.obligations
-            if duty.case == case.number and not duty.closed
-        )
-        return owed - bill.premium
 
     def _surcharge_bps(self, case: Case) -> int:
         numbers = [number for number, name in self.state.class_of.items() if name == case.pool]

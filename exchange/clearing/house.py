@@ -19,6 +19,7 @@ from exchange.clearing.metering import INTERVAL_S
 from exchange.clearing.meters import Meter, Run
 from exchange.clearing.obligations import Wish
 from exchange.clearing.pricing import Pricing
+from exchange.clearing.ramps import Ramps
 from exchange.clearing.scenarios import RiskTerms
 from exchange.clearing.state import HOUSE_NAME, Core, HouseState
 from exchange.clearing.tenor import failure_quarters
@@ -67,6 +68,7 @@ class ClearingHouse:
         self.estates = Estates(self.state, self.cases, self.deliveries, self.failures)
         self.watch = Watch(self.state, self.cases, self.failures)
         self.pricing = Pricing(self.state)
+        self.ramps = Ramps(self.state)
         self.margining = Margining(self.state)
         self.liquidation = Liquidation(self.state, self.margining, self.estates)
 
@@ -105,7 +107,9 @@ class ClearingHouse:
 
     def _margin(self) -> None:
         """Set marks, pay variation, publish rates, and look at every account."""
+        self.ramps.step()
         self.estates.mark_moved(*self.pricing.mark_all())
+        self.pricing.tell_indices()
         sheet = self.pricing.sheet()
         self.pricing.publish(sheet)
         self.liquidation.look(sheet, self.margining.demand_all(sheet))
@@ -228,14 +232,16 @@ class ClearingHouse:
     def _recover(self, given: Given) -> None:
         """Take in what was recovered from a defaulter outside the venue (CLR-CASE-004)."""
         check_range("micros", given["micros"], 1, AMOUNT_MAX)
-        case = self.state.cases.get(given["case"])
+        case = self.state.cases.get(given["case"]) or self.state.owed.get(given["case"])
         if case is None:
-            raise CatalogueError(RejectReason.NO_ORDER, f"there is no open case {given['case']}")
+            raise CatalogueError(RejectReason.NO_ORDER, f"there is no case {given['case']} with anything owed")
         self.state.core.emit(EventType.ACK, account=case.defaulter)
         self.state.ledger.post(
             Cause.RECOVERY, EXTERNAL, self.cases.estate(case), given["micros"], case=case.number
         )
         self.cases.recover(case, given["micros"], Cause.RECOVERY)
+        if case.number in self.state.owed and not self.cases.is_owed(case):
+            del self.state.owed[case.number]
 
     # Providers and buyers.
 

@@ -34,7 +34,8 @@ class Demanded:
     """What an account must hold, and why, in micro-dollars (CLR-RATE-003)."""
 
     margin: int  # Initial margin: the scan with its floor.
-    relief: int  # Gross less margin.
+    buffer: int  # On top, in quiet times (CLR-SCAN-009).
+    relief: int  # Gross less margin, both with the buffer.
     ahead: int  # What prefunding and delivery add-on ask beyond it.
     concentration: int
     delivering: int  # Add-on of what he delivers now.
@@ -49,7 +50,7 @@ class Demanded:
     @property
     def total(self) -> int:
         """All of it: below this an account is liquidated."""
-        return self.margin + self.ahead + self.addon
+        return self.margin + self.buffer + self.ahead + self.addon
 
 
 class Margining:
@@ -109,14 +110,16 @@ class Margining:
         delivering: int, duties: list[tuple[int, int, int]],
     ) -> Demanded:  # fmt: skip
         state, (margin, gross) = self.state, scanned
-        ahead = spread = owed_bond = least = 0
+        ahead = spread = owed_bond = least = alone = quiet = 0
         record = state.member(account).record
         rate = bond_rate(sum(quarters for _, _, quarters in record), sum(lots for _, lots, _ in record))
         for handle, lots in held.items():
             if handle not in place:
                 continue
             (mark, lot_micros), (prefund, addon) = sheet.lots[place[handle]], sheet.ahead[place[handle]]
-            long, short = sheet.rates[place[handle]]
+            long, short = sheet.buffered[place[handle]]
+            alone += sheet.rates[place[handle]][lots < 0] * abs(lots)
+            quiet += (long if lots > 0 else short) * abs(lots)
             least += max(0, -lots) * sheet.least[place[handle]]
             ahead += max(0, prefund - long) * lots if lots > 0 else max(0, addon - short) * -lots
             daily = state.terms_of(handle).daily_lots
@@ -131,7 +134,9 @@ class Margining:
         share = ceil_div(margin * state.terms.fund_ppm, PPM)
         fund = max(0, share - state.ledger.balance(Purse(Kind.FUND, account)))
         margin = max(margin, least)
-        return Demanded(margin, max(0, gross - margin), ahead, spread, delivering, lacking, fund)
+        whole = ceil_div(margin * quiet, alone) if alone else margin
+        relief = max(0, min(gross * quiet // alone, quiet) - whole) if alone else 0
+        return Demanded(margin, whole - margin, relief, ahead, spread, delivering, lacking, fund)
 
     def _bond(self, account: int, handle: int, short: int, mark: int, lot_micros: int, rate: int) -> int:
         """Return the bond of the physical part of a short position (CLR-BOND-002)."""

@@ -56,14 +56,19 @@ class Market:
         return effective_price(self.state.price_micros(handle, ticks) * lot_scu, self.factor_ppm(origin, handle))
 
     def offers(self, origin: int, mark: int, handle: int, excluded: Collection[int]) -> list[Offer]:
-        """Return the physical sells of an instrument that may replace lots of another, best first."""
-        cap = self.cap_micros(origin, mark, handle)
-        core = self.state.core
-        return [
-            Offer(oid, price, leaves, account)
-            for oid, price, leaves, account, physical, _ in core.resting(handle, Side.SELL)
-            if physical and self.cost_micros(origin, handle, price) <= cap and core.group(account) not in excluded
-        ]
+        """Return the physical sells of an instrument that may replace lots of another, best first. O(sells)."""
+        cap, core = self.cap_micros(origin, mark, handle), self.state.core
+        found: list[Offer] = []
+        groups: dict[int, int] = {}
+        for oid, price, leaves, account, physical, _ in core.resting(handle, Side.SELL):
+            is_new_price = not found or price != found[-1].ticks
+            if is_new_price and self.cost_micros(origin, handle, price) > cap:
+                break  # And so would be all behind it.
+            if account not in groups:
+                groups[account] = core.group(account)
+            if physical and groups[account] not in excluded:
+                found.append(Offer(oid, price, leaves, account))
+        return found
 
     def same_hours(self, origin: int) -> list[int]:
         """Return the cleared instruments that deliver in just the same hours, in order of product and fabric."""

@@ -22,6 +22,7 @@ class Meter:
     low: npt.NDArray[np.int64] = field(init=False)  # Intervals below the threshold, one after another.
     read_until: npt.NDArray[np.int64] = field(init=False)  # First interval not metered yet.
     works_for: npt.NDArray[np.int64] = field(init=False)  # Number of an obligation; 0: nobody; -1: it has failed.
+    since_ns: npt.NDArray[np.int64] = field(init=False)  # From when on the present obligation runs.
     condemned: npt.NDArray[np.bool_] = field(init=False)  # By notice of the provider, or a failed challenge.
     readings: dict[tuple[int, int], bytes] = field(default_factory=dict)  # Digest, by first node and interval.
 
@@ -31,6 +32,7 @@ class Meter:
         self.low = np.zeros(self.nodes, np.int64)
         self.read_until = np.zeros(self.nodes, np.int64)
         self.works_for = np.zeros(self.nodes, np.int64)
+        self.since_ns = np.zeros(self.nodes, np.int64)
         self.condemned = np.zeros(self.nodes, np.bool_)
 
     def mark_ok(self, runs: Iterable[Run], now_ns: int) -> None:
@@ -42,16 +44,21 @@ class Meter:
         """Return the numbers of the nodes that work for nobody."""
         return np.flatnonzero(self.works_for == 0)
 
-    def take(self, lots: int, obligation: int, nodes: npt.NDArray[np.int64] | None = None) -> list[Run]:
-        """Let free nodes, at most so many, work for an obligation; return their runs."""
+    def take(
+        self, lots: int, obligation: int, since_ns: int, nodes: npt.NDArray[np.int64] | None = None
+    ) -> list[Run]:
+        """Let free nodes, at most so many, work for an obligation from a moment on; return their runs."""
         chosen = (self.free() if nodes is None else nodes)[:lots]
         self.works_for[chosen] = obligation
+        self.since_ns[chosen] = since_ns
         return runs_of(chosen)
 
-    def give(self, runs: Iterable[Run], obligation: int) -> None:
+    def give(self, runs: Iterable[Run], obligation: int, since_ns: int | None = None) -> None:
         """Let certain nodes work for an obligation; FAILED marks them as failed."""
         for first, count in runs:
             self.works_for[first : first + count] = obligation
+            if since_ns is not None:
+                self.since_ns[first : first + count] = since_ns
 
     def sum_effective(self, runs: Iterable[Run]) -> int:
         """Return the seconds x ppm of nodes."""
@@ -60,7 +67,8 @@ class Meter:
     def canonical(self) -> str:
         """Return everything as one line."""
         arrays = (
-            self.last_ok_ns, self.effective, self.low, self.read_until, self.works_for, self.condemned.astype(np.int8),
+            self.last_ok_ns, self.effective, self.low, self.read_until, self.works_for, self.since_ns,
+            self.condemned.astype(np.int8),
         )  # fmt: skip
         parts = [" ".join(map(str, array.tolist())) for array in arrays]
         read = " ".join(f"{first}:{interval}:{self.readings[first, interval].hex()}" for first, interval in

@@ -22,3 +22,4 @@ class Bill:
     begin_ns: int
     budget: int  # What may be spent above the buyers' prices, surcharge included.
     premium: int = 0
+    brought: int = 0  # Of that, from earlier cases.

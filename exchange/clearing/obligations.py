@@ -45,6 +45,7 @@ class Obligation:
     equivalent: int = 0  # Original lots that these stand for, where the class is another one; 0: as many.
     suspect: int = 0  # Nodes told to be suspect.
     paid: int = 0
+    buyer_paid: int = 0  # Of that, from the buyer's escrow.
     closed: bool = False
     failed: bool = False
     stranded: bool = False  # The buyer's gang has gone elsewhere; it is delivered to nobody.
@@ -100,7 +101,7 @@ class Obligation:
         numbers = (
             self.number, self.provider, self.buyer, self.handle, self.origin, self.lots, self.seq, self.start_ns,
             self.end_ns, self.value, self.buyer_value, self.mark, self.case, int(self.original), self.equivalent,
-            self.suspect, self.paid, int(self.closed), int(self.failed), int(self.stranded),
+            self.suspect, self.paid, self.buyer_paid, int(self.closed), int(self.failed), int(self.stranded),
             self.claimed_ns,
         )  # fmt: skip
         return f"obligation {' '.join(map(str, numbers))} {nodes}"

@@ -7,14 +7,15 @@ from exchange.catalogue.registry import Instrument
 from exchange.clearing.arithmetic import PPM, ceil_div
 from exchange.clearing.contracts import Contracts
 from exchange.clearing.curve import WindowPrices, index, marks, mid
-from exchange.clearing.margin import ENTRY_PPM, Column, lot_losses, rates
+from exchange.clearing.margin import ENTRY_PPM, REBUILD_PPM, Column, buffered, lot_losses, rates
 from exchange.clearing.options import doubled, option_rates, short_least
 from exchange.clearing.scenarios import OUTAGES_MAX, Scenario, join, shocks
 from exchange.clearing.state import HouseState
 from exchange.clearing.tenor import buyer_prefund, delivery_addon
-from exchange.records import Phase, Side
+from exchange.records import EventType, Phase, Side
 from exchange.units import HOUR_NS, NS_PER_SECOND, PRICE_MAX_TICKS
 
+DAY_NS = 24 * HOUR_NS
 MARKED = (Phase.CONTINUOUS, Phase.PRECLOSE, Phase.VOLATILITY, Phase.HALTED, Phase.OPEN)
 UNPAID = (*MARKED, Phase.GATED, Phase.BALANCING)
 
@@ -38,6 +39,7 @@ class Sheet:
     lots: tuple[tuple[int, int], ...]  # Mark, and micros of a tick on a lot.
     losses: tuple[tuple[int, ...], ...]  # Of one lot long by scenario, micros x ppm.
     rates: tuple[tuple[int, int], ...]  # Worst loss of a lot long and of one short, micros.
+    buffered: tuple[tuple[int, int], ...]  # The same with the buffer (CLR-SCAN-009).
     names: tuple[str, ...]
     ahead: tuple[tuple[int, int], ...]  # Prefunding of one lot long, delivery add-on of one lot short, micros.
     least: tuple[int, ...]  # Least margin of one lot short, micros: of an option (CLR-OPT-008).
@@ -113,7 +115,7 @@ class Pricing:
             gains[account] = gains.get(account, 0) + micros
 
     def index(self, name: str) -> int | None:
-        """Return the index of a class in micro-dollars per SCU-hour, None where nothing has a mark (CLR-MRK-005)."""
+        """Return the index of a class in micro-dollars per SCU-hour, None where nothing has a mark (CLR-MRK-004)."""
         prices = [
             self.state.price_micros(one.handle, mark)
             for one in self.cleared(MARKED)
@@ -123,6 +125,14 @@ class Pricing:
         ]
         return index(prices) if prices else None
 
+    def tell_indices(self) -> None:
+        """Tell the index of every class that has moved (CLR-MRK-004)."""
+        for number, name in enumerate(self.state.classes, 1):
+            found = self.index(name)
+            if found is not None and found != self.state.indices.get(name):
+                self.state.indices[name] = found
+                self.state.core.emit(EventType.INDEX, lots=number, amount=found)
+
     # Rates.
 
     def sheet(self) -> Sheet:
@@ -131,7 +141,9 @@ class Pricing:
         found = [one for one in self.cleared(UNPAID) if state.core.mark(one.handle) is not None]
         found = [one for one in found if one.handle not in state.deliveries or not state.deliveries[one.handle].opened]
         by_class = {name: [one for one in found if state.class_of[one.product_number] == name] for name in state.risks}
-        parts = [self._shocks(name, group) for name, group in by_class.items() if group]
+        fabrics = {(one.product_number, one.fabric_index) for one in found}
+        with_outages = len(fabrics) <= OUTAGES_MAX
+        parts = [self._shocks(name, group, with_outages) for name, group in by_class.items() if group]
         scenarios = join(parts) if parts else []
         ordered = [one for group in by_class.values() for one in group]
         by_window = list(zip(*(one.shock_ppm for one in scenarios), strict=True))
@@ -144,6 +156,7 @@ class Pricing:
             tuple((row.mark, row.lot_micros) for row in rows),
             tuple(row.losses for row in rows),
             tuple(row.rates for row in rows),
+            tuple(self._buffered(one.handle, row.rates) for one, row in zip(ordered, rows, strict=True)),
             names,
             tuple(row.ahead for row in rows),
             tuple(row.least for row in rows),
@@ -162,12 +175,19 @@ class Pricing:
             losses = doubled(losses)
         return _Row(mark, lot, losses, rates(column), self._ahead(one, column), 0)
 
-    def _shocks(self, name: str, group: list[Instrument]) -> list[Scenario]:
-        fabrics = [f"{one.product.name}.{one.fabric}" for one in group]
-        if len(dict.fromkeys(fabrics)) * len(self.state.risks) > OUTAGES_MAX:
-            fabrics = []
+    def _buffered(self, handle: int, wanted: tuple[int, int]) -> tuple[int, int]:
+        """Return rates with what is left of their buffer; it grows again once a day (CLR-RATE-004)."""
+        day, *before = self.state.buffers.get(handle, (-1, 0, 0))
+        rebuild_ppm = 0 if day == self.state.core.now_ns // DAY_NS else REBUILD_PPM
+        long, short = (
+            buffered(rate, previous, rebuild_ppm=rebuild_ppm) for rate, previous in zip(wanted, before, strict=True)
+        )
+        return long, short
+
+    def _shocks(self, name: str, group: list[Instrument], with_outages: bool) -> list[Scenario]:
+        fabrics = [f"{one.product.name}.{one.fabric}" for one in group] if with_outages else []
         hour = self.state.core.now_ns // HOUR_NS
-        return shocks(self.state.risks[name], [one.window for one in group], hour, fabrics)
+        return shocks(self.state.risk(name), [one.window for one in group], hour, fabrics)
 
     def _ahead(self, one: Instrument, column: Column) -> tuple[int, int]:
         """Return prefunding and add-on of one lot, as time stands (CLR-DLV)."""
@@ -180,9 +200,11 @@ class Pricing:
 
     def publish(self, sheet: Sheet) -> None:
         """Give the core the rates of one lot: 125 % of the worst scenario, at least what lies ahead (CLR-RATE-002)."""
+        day = self.state.core.now_ns // DAY_NS
         for handle, (mark, lot), (long, short), (prefund, addon) in zip(
-            sheet.handles, sheet.lots, sheet.rates, sheet.ahead, strict=True
+            sheet.handles, sheet.lots, sheet.buffered, sheet.ahead, strict=True
         ):
+            self.state.buffers[handle] = day, long, short
             entry = ceil_div(long * ENTRY_PPM, PPM)
             if self.state.instrument(handle).product_number in self.state.options:
                 entry = min(entry, max(long, mark * lot))  # A long option never costs more than it is worth.

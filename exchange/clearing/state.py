@@ -201,10 +201,14 @@ class HouseState:
         self.deliveries: dict[int, Delivery] = {}  # From the gate to settlement, by handle.
         self.meters: dict[tuple[int, int], Meter] = {}  # By handle and provider.
         self.cases: dict[int, Case] = {}
+        self.owed: dict[int, Case] = {}  # Closed ones of which others than the defaulter are still owed something.
         self.obligations_made = 0
         self.cases_made = 0
         self.next_mark_ns = 0
         self.rates: dict[int, tuple[int, int]] = {}  # Published, by handle.
+        self.buffers: dict[int, tuple[int, int, int]] = {}  # Day, long and short rate with buffer, by handle.
+        self.indices: dict[str, int] = {}  # As last told, micro-dollars per SCU-hour, by class.
+        self.ramps: dict[str, tuple[int, RiskTerms]] = {}  # Day and terms in force, by class.
         self.options: dict[int, OptionTerms] = {}  # By product number.
 
     def settle_mark(self, one: Instrument, ticks: int) -> tuple[int, list[tuple[int, int]]]:
@@ -223,6 +227,10 @@ class HouseState:
     def member(self, account: int) -> Member:
         """Return how an account stands, made at first use."""
         return self.members.setdefault(account, Member())
+
+    def risk(self, name: str) -> RiskTerms:
+        """Return the risk terms of a class that are in force: raised ones come day by day (CLR-SCAN-010)."""
+        return self.ramps[name][1] if name in self.ramps else self.risks[name]
 
     def provider(self, account: int) -> Provider:
         """Return a provider, made at first use."""
@@ -288,6 +296,10 @@ class HouseState:
             lines += self.deliveries[handle].canonical()
         lines += [self.meters[place].canonical() for place in sorted(self.meters)]
         lines += [self.cases[number].canonical() for number in sorted(self.cases)]
+        lines += [f"owed {self.owed[number].canonical()}" for number in sorted(self.owed)]
         lines += [f"option {number} {self.options[number]!r}" for number in sorted(self.options)]
+        lines += [f"buffer {handle} {self.buffers[handle]}" for handle in sorted(self.buffers)]
+        lines += [f"index {name} {self.indices[name]}" for name in self.indices]
+        lines += [f"ramp {name} {self.ramps[name]!r}" for name in self.ramps]
         lines += [f"rates {handle} {self.rates[handle]}" for handle in sorted(self.rates)]
         return "\n".join(lines).encode("ascii")

@@ -150,7 +150,7 @@ class Substitution:
             if lots == 0 or failed.equivalent or (need.wish.gang and lots < failed.lots):
                 continue
             number = state.take_obligation_number()
-            nodes = meter.take(lots, number, spare)
+            nodes = meter.take(lots, number, state.core.now_ns, spare)
             self._engage(
                 case, need, Offer(0, failed.mark, lots, failed.provider), failed.handle, lots, lots, Stage.CURE,
                 state.core.now_ns, number, nodes,
@@ -198,8 +198,7 @@ class Substitution:
             bill.premium += self._engage(
                 case, need, offer, handle, count, stands_for, stage, bill.begin_ns, 0, None
             )
-            left = offers[0].lots - count
-            offers[:1] = [offers[0]._replace(lots=left)] if left else []
+        use_up(offers, [count for _, count, _ in pieces])
 
     def _pieces(
         self, need: Need, lots: int, wanted: int, handle: int, offers: list[Offer], bill: Bill
@@ -250,7 +249,7 @@ class Substitution:
             # A cured lot is the provider's own again: both sides of the contract go on.
             state.core.move_lots(handle, failed.provider, failed.buyer, lots)
         number = number or state.take_obligation_number()
-        taken = self.meter(handle, offer.account).take(lots, number) if nodes is None else nodes
+        taken = self.meter(handle, offer.account).take(lots, number, begin_ns) if nodes is None else nodes
         duty = Obligation(
             number, offer.account, failed.buyer, handle, failed.origin, lots, taken, failed.seq, begin_ns,
             failed.end_ns, value, buyer_value, failed.mark, 0 if stage is Stage.CURE else case.number, False,
@@ -288,3 +287,12 @@ class Substitution:
                     EventType.ASSIGNED, account=account, instrument=duty.handle, price=first, lots=count,
                     amount=other, flags=flags,
                 )  # fmt: skip
+
+
+def use_up(offers: list[Offer], taken: list[int]) -> None:
+    """Take lots off the first offers, one after another; those used up are gone."""
+    if not taken:
+        return
+    last = len(taken) - 1
+    left = offers[last].lots - taken[last]
+    offers[: len(taken)] = [offers[last]._replace(lots=left)] if left else []

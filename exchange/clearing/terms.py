@@ -33,6 +33,7 @@ class HouseTerms:
     disposal_s: int = 3_600  # After a default, till what is left is auctioned.
     auction_s: int = 600
     sitg_micros: int = 0  # What SITG is refilled to, out of fees.
+    increase_ppm: int = 1_000_000  # Most by which risk terms of a class rise a day.
     fund_ppm: int = 0  # Default fund share asked of each account, of its initial margin.
 
 
@@ -98,6 +99,7 @@ _MOST: dict[str, tuple[int, int]] = {
     "auction_s": (1, DAY_S),
     "sitg_micros": (0, AMOUNT_MAX),
     "fund_ppm": (0, PPM),
+    "increase_ppm": (1, 100 * PPM),
     "cap_bps": (BPS, CAP_MAX_BPS),
     "prefund_bps": (0, BPS),
     "horizon_s": (1, LEAD_MAX_S),

@@ -135,47 +135,51 @@ class Watch:
     def look(self) -> None:
         """Give a verdict on everything that is being delivered (CLR-DET)."""
         state = self.state
-        found: dict[tuple[int, int, int], list[tuple[Obligation, int]]] = {}
+        seen = {place: self._verdicts(meter) for place, meter in state.meters.items()}
+        worth_a_look = {place for place, found in seen.items() if found.states[state.meters[place].works_for > 0].any()}
+        failed: dict[tuple[int, int, int], list[tuple[Obligation, int]]] = {}
         for handle in sorted(state.deliveries):
             delivery = state.deliveries[handle]
             if not delivery.opened or delivery.end_ns <= state.core.now_ns:
                 continue
             for duty in list(delivery.obligations):
-                if not duty.closed:
-                    for part, good_ns in self._look_at(duty):
-                        found.setdefault((duty.origin, duty.provider, duty.handle), []).append((part, good_ns))
-        for (_, provider, handle), parts in found.items():
+                place = duty.handle, duty.provider
+                if duty.closed or not (place in worth_a_look or duty.suspect or duty.missing):
+                    continue
+                for part, good_ns in self._look_at(duty, seen.get(place)):
+                    failed.setdefault((duty.origin, duty.provider, duty.handle), []).append((part, good_ns))
+        for (_, provider, handle), parts in failed.items():
             case = self.failures.case_for(provider, handle)
             self.failures.fail(case, [part for part, _ in parts], min(good_ns for _, good_ns in parts))
 
-    def _look_at(self, duty: Obligation) -> list[tuple[Obligation, int]]:
+    def _look_at(self, duty: Obligation, seen: Verdicts | None) -> list[tuple[Obligation, int]]:
         """Return what of an obligation has failed, split off, with its last good moment."""
         meter = self.state.meters.get((duty.handle, duty.provider))
-        if meter is None or duty.provider == self.state.account:
+        if meter is None or seen is None:
             return [(duty, duty.start_ns)]
         if duty.start_ns > self.state.core.now_ns:
             return []
-        terms = self._detection(duty.handle)
-        parts: list[tuple[list[Run], int]] = []
-        suspects = 0
+        nodes: list[Run] = []
+        suspects, good_ns = 0, self.state.core.now_ns
         for first, count in duty.nodes:
-            seen = self._verdicts(meter, slice(first, first + count), duty.start_ns, terms)
-            failed = np.flatnonzero(seen.states == NodeState.FAILED)
-            suspects += int(np.count_nonzero(seen.states == NodeState.SUSPECT))
+            states = seen.states[first : first + count]
+            failed = np.flatnonzero(states == NodeState.FAILED) + first
+            suspects += int(np.count_nonzero(states == NodeState.SUSPECT))
             if len(failed):
-                parts.append((runs_of(failed + first), int(seen.failed_at[failed].min())))
+                nodes += runs_of(failed)
+                good_ns = min(good_ns, int(seen.failed_at[failed].min()))
         self._tell_suspects(duty, suspects)
-        nodes = [run for runs, _ in parts for run in runs]
         lots = sum(count for _, count in nodes) + duty.missing
         if lots == 0:
             return []
-        good_ns = min((good_ns for _, good_ns in parts), default=duty.start_ns)
+        if not nodes:
+            good_ns = duty.start_ns
         return [(self._split(meter, duty, nodes, lots), good_ns)]
 
-    def _verdicts(self, meter: Meter, nodes: slice, start_ns: int, terms: DetectionTerms) -> Verdicts:
+    def _verdicts(self, meter: Meter) -> Verdicts:
         return verdicts(
-            self.state.core.now_ns, start_ns, meter.last_ok_ns[nodes], meter.low[nodes], terms,
-            meter.condemned[nodes],
+            self.state.core.now_ns, meter.since_ns, meter.last_ok_ns, meter.low, self._detection(meter.handle),
+            meter.condemned,
         )  # fmt: skip
 
     def _detection(self, handle: int) -> DetectionTerms:

@@ -3,6 +3,18 @@
 from exchange.records import EventFlag, NoticeKind, Phase, PhaseReason, Side, Stp, Tif
 from gateway.client.blocks import BlockOrder
 from gateway.client.book import Book
+from gateway.client.clearing import sign_heartbeat, sign_meter
+from gateway.client.clearing_events import (
+    AuctionItem,
+    ClaimLeft,
+    Default,
+    Entry,
+    LayerPaid,
+    LotState,
+    Margin,
+    Mark,
+    Substitute,
+)
 from gateway.client.entry import Batch, QuoteLeg
 from gateway.client.errors import (
     ConnectionClosed,
@@ -41,6 +53,7 @@ from gateway.protocol import Channel
 __all__ = [
     "Ack",
     "Assigned",
+    "AuctionItem",
     "Batch",
     "BestPrices",
     "BlockOrder",
@@ -50,8 +63,11 @@ __all__ = [
     "BoughtIn",
     "Capacity",
     "Channel",
+    "ClaimLeft",
     "ConnectionClosed",
+    "Default",
     "Done",
+    "Entry",
     "EventFlag",
     "EventReader",
     "EventsOverrun",
@@ -60,7 +76,11 @@ __all__ = [
     "HourglassError",
     "Indicative",
     "InstrumentInfo",
+    "LayerPaid",
     "LoginRefused",
+    "LotState",
+    "Margin",
+    "Mark",
     "Notice",
     "NoticeKind",
     "Order",
@@ -79,7 +99,10 @@ __all__ = [
     "Status",
     "Stp",
     "StripPrices",
+    "Substitute",
     "Tif",
     "Trade",
     "connect",
+    "sign_heartbeat",
+    "sign_meter",
 ]

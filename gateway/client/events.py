@@ -6,6 +6,7 @@ from typing import Any
 
 from exchange.reasons import DoneReason
 from exchange.records import Phase
+from gateway.client.clearing_events import CLEARING_EVENTS, PrivateClearingEvent, PublicClearingEvent
 from gateway.client.errors import OrderRejected, reason_of
 from gateway.protocol import MessageType
 
@@ -254,8 +255,11 @@ class Heartbeat:
     durable_gseq: int
 
 
-PrivateEvent = Ack | Reject | Fill | Done | Replaced | Assigned | BoughtIn | Capacity | Notice
-PublicEvent = BestPrices | Trade | BookSnapshot | BookDelta | Status | Indicative | Perished | StripPrices | Heartbeat
+PrivateEvent = (
+    Ack | Reject | Fill | Done | Replaced | Assigned | BoughtIn | Capacity | Notice | PrivateClearingEvent
+)
+PublicMarketEvent = BestPrices | Trade | BookSnapshot | BookDelta | Status | Indicative | Perished | StripPrices
+PublicEvent = PublicMarketEvent | Heartbeat | PublicClearingEvent
 Event = PrivateEvent | PublicEvent
 
 EVENTS: dict[int, Callable[..., Event]] = {
@@ -277,6 +281,7 @@ EVENTS: dict[int, Callable[..., Event]] = {
     MessageType.ASSIGNED: Assigned,
     MessageType.BOUGHT_IN: BoughtIn,
     MessageType.CAPACITY: Capacity,
+    **CLEARING_EVENTS,
 }
 FIELD_COUNTS = {number: len(event.__dataclass_fields__) for number, event in EVENTS.items()}  # type: ignore[attr-defined]
 

@@ -19,6 +19,8 @@ from gateway.auth import ApiKey
 from gateway.client.at_market import MarketOrders
 from gateway.client.blocks import BlockEntry, BlockOrder
 from gateway.client.book import Book
+from gateway.client.clearing import ClearingRequests
+from gateway.client.clearing_events import PrivateClearingEvent
 from gateway.client.entry import Batch, BatchSender, Pending, QuoteLeg
 from gateway.client.errors import ConnectionClosed, RequestRefused, reason_of
 from gateway.client.events import (
@@ -79,7 +81,7 @@ async def connect(
             session.end(ConnectionClosed(CloseCode.NORMAL, "the session was left"))
 
 
-class Session(BlockEntry, MarketOrders, BatchSender):
+class Session(BlockEntry, MarketOrders, ClearingRequests, BatchSender):
     """One logged-in session. Not for use from other threads than its loop's."""
 
     def __init__(self, wire: Wire, welcome: Welcome) -> None:
@@ -371,7 +373,7 @@ class Session(BlockEntry, MarketOrders, BatchSender):
         if order is not None:
             order.on_replaced(replaced)
 
-    def _on_delivery(self, event: Assigned | BoughtIn | Capacity) -> None:
+    def _on_private(self, event: Assigned | BoughtIn | Capacity | PrivateClearingEvent) -> None:
         self.pseq = event.pseq
 
     def _forget_ended(self, order: OpenOrder) -> None:
@@ -394,9 +396,7 @@ _HANDLERS: dict[type[Event], Callable[[Session, Any], None]] = {
     Fill: Session._on_fill,
     Done: Session._on_done,
     Replaced: Session._on_replaced,
-    Assigned: Session._on_delivery,
-    BoughtIn: Session._on_delivery,
-    Capacity: Session._on_delivery,
+    **dict.fromkeys((Assigned, BoughtIn, Capacity, *get_args(PrivateClearingEvent)), Session._on_private),
     BookSnapshot: Session._on_book_snapshot,
     BookDelta: Session._on_book_delta,
 }

@@ -37,6 +37,10 @@ class InstantSequencer:
         return self.engine.seq
 
     @property
+    def next_seq(self):
+        return self.engine.seq + 1
+
+    @property
     def durable_seq(self):
         return self.engine.seq
 

@@ -12,7 +12,7 @@ NAMES = {
     "book.mixed": "ns", "book.deep": "ns", "book.cliffs": "ns", "apply.mixed": "ns", "apply.deep": "ns",
     "apply.bytes": "ns", "books.sparse": "ns", "replay.rate": "ns", "gateway.100x1": "us", "gateway.10x64": "us",
     "gateway.batch32": "us", "blocks.idle": "ns", "blocks.decide": "ns", "blocks.mixed": "ns", "gate.close": "ns",
-    "margin.scan": "ns",
+    "margin.scan": "ns", "risk.check": "ns", "default.unit": "ns", "default.provider": "ns", "replay.clearing": "ns",
 }  # fmt: skip
 
 

@@ -44,7 +44,7 @@ BLOCK = {
 MARKET = {
     "zone": "use1", "open_lead_s": 604800, "open_call_s": 600, "preclose_s": 300, "random_end_s": 30,
     "balancing_s": 3000, "settle_s": 4500, "volatility_call_s": 60, "band_static_bps": 5000,
-    "band_dynamic_bps": 1000, "buyin_bps": 2500, "rolling_hours": 48,
+    "band_dynamic_bps": 1000, "buyin_bps": 2500, "rolling_hours": 48, "window_hours": 2,
 }  # fmt: skip
 COMPLETE = [
     *SETUP,

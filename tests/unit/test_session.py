@@ -620,7 +620,7 @@ def test_overlapping_subscriptions_send_once_ses_035(venue):
         ([4, 1, 2, [99]], R.NO_INSTRUMENT),
         ([4, 1, 2, [0]], R.NO_INSTRUMENT),
         ([7, 1, 2, 99], R.NO_INSTRUMENT),
-        ([4, 1, 7, None], R.MALFORMED),
+        ([4, 1, 8, None], R.MALFORMED),
         ([4, 1, 2, []], R.MALFORMED),
         ([4, 1, 2, None, [10]], R.MALFORMED),
         ([4, 1, 2], R.MALFORMED),
