@@ -36,11 +36,14 @@ Examples:
   hourglass apply scenario.jsonl
   hourglass replay ./journal --verify
   hourglass journal ./journal --from 100 --to 120
+  hourglass statement ./journal ann
+  hourglass margin ./journal ann
+  hourglass default ./journal 1
 
 \b
 Exit codes:
   0   done
-  1   a noted state hash does not match, or an administrative command was refused
+  1   a noted state hash or a statement does not match, or an administrative command was refused
   2   wrong usage
   65  the journal or an input file is damaged; the place is told
   66  there is no such journal or file

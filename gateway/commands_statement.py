@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from gateway.failures import MISMATCH, Failure
-from gateway.reports.names import PURSES
+from gateway.reports.names import PURSE_KINDS
 from gateway.reports.playback import Playback, frames_of
 from gateway.reports.statement import Disagreement, Statement
 
@@ -16,7 +16,7 @@ USAGE = 2
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.argument("account", default="")
-@click.option("--purse", type=click.Choice(list(PURSES)), default="coll", help="Which of its accounts.")
+@click.option("--purse", type=click.Choice(list(PURSE_KINDS)), default="coll", help="Which of its accounts.")
 @click.option("--from", "first", type=click.IntRange(min=1), default=1, help="First sequence number to print.")
 @click.option("--to", "last", type=click.IntRange(min=0), help="Last sequence number to print.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -15,7 +15,9 @@ def cases_markdown(lines: Sequence[Report]) -> str:
     """Return the table of all cases of a journal."""
     if not lines:
         return "no defaults"
-    headers = ("case", "kind", "defaulter", "opened", "seq", "lots failed", "layers paid", "unpaid claims", "closed at seq")
+    headers = (
+        "case", "kind", "defaulter", "opened", "seq", "lots failed", "layers paid", "unpaid claims", "closed at seq",
+    )  # fmt: skip
     return markdown_table(
         headers,
         [
@@ -34,8 +36,8 @@ def case_markdown(report: Report) -> str:
     parts = [
         f"# Case {report['case']}: {report['kind']} default of {report['defaulter']}",
         f"{report['lots_failed']:,} lots failed. Opened at command {report['opened_seq']}, "
-        f"{short_time(report['opened_ns'])}; {f'closed at command {closed}' if closed else 'open'}. The journal is read "
-        f"to command {report['seq']}. Amounts are micro-dollars.",
+        f"{short_time(report['opened_ns'])}; {f'closed at command {closed}' if closed else 'open'}. The journal is "
+        f"read to command {report['seq']}. Amounts are micro-dollars.",
     ]
     parts += _section(
         "Timeline", ("time (UTC)", "what", "seq"),
@@ -115,7 +117,8 @@ LAYERS = {
 
 def _layers(report: Report) -> list[str]:
     rows: list[Sequence[Cell]] = [
-        (f"{one['layer']} {LAYERS[one['layer']]}", one["class"], one["payer"], one["micros"]) for one in report["layers"]
+        (f"{one['layer']} {LAYERS[one['layer']]}", one["class"], one["payer"], one["micros"])
+        for one in report["layers"]
     ]
     if not rows:
         return []

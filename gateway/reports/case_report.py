@@ -22,7 +22,7 @@ def case_line(book: Casebook, case: Case) -> Report:
         "opened_ns": case.opened_ns,
         "lots_failed": sum(one.lots for verdict in case.verdicts for one in verdict.failed),
         "paid": sum(one.micros for one in case.payments),
-        "unpaid": sum(micros for _, _, micros in case.unpaid),
+        "unpaid": sum(case.unpaid_by_class().values()),
         "closed_seq": case.closed_seq or None,
     }
 

@@ -119,8 +119,9 @@ class Case:
         return found
 
     def unpaid_by_class(self) -> dict[Class, int]:
-        """Return what was told to be unpaid, by class."""
-        return {one: sum(micros for which, _, micros in self.unpaid if which is one) for one in Class}
+        """Return what was told to be unpaid, by class; of C1 that is what was cut from gains."""
+        found = {one: sum(micros for which, _, micros in self.unpaid if which is one) for one in Class}
+        return found | {Class.C1: sum(self.haircut.values())}
 
 
 class Casebook:

@@ -8,6 +8,7 @@ from exchange.clearing.margin import CALL_PPM, MAINTENANCE_PPM, NOTHING_BINDS, R
 from exchange.clearing.pricing import Sheet
 from exchange.clearing.words import Kind
 from exchange.engine import Engine
+from exchange.units import window_text
 from gateway.reports.names import place_fields, short_time
 from gateway.reports.tables import Cell, text_table
 
@@ -51,6 +52,7 @@ def margin_report(engine: Engine, name: str) -> Report:
         "relief": wanted.relief,
         "floor": ceil_div((result.gross - result.scan) * SPREAD_FLOOR_PPM, PPM),
         "initial_margin": wanted.margin,
+        "buffer": wanted.buffer,
         "ahead": wanted.ahead,
         "concentration": wanted.concentration,
         "delivering": wanted.delivering,
@@ -89,8 +91,11 @@ def _windows(engine: Engine, account: int, sheet: Sheet) -> list[Report]:
             "value": abs(lots) * (mark or 0) * one.product.lot_micros, "requirement": requirement,
         }  # fmt: skip
         if one.handle in place:
-            (long, short), (prefund, add_on) = sheet.rates[place[one.handle]], sheet.ahead[place[one.handle]]
-            line |= {"long_rate": long, "short_rate": short, "prefunding": prefund, "delivery_addon": add_on}
+            column = place[one.handle]
+            (long, short), (quiet_long, quiet_short) = sheet.rates[column], sheet.buffered[column]
+            prefund, add_on = sheet.ahead[column]
+            line |= {"long_rate": long, "short_rate": short, "buffered_long": quiet_long, "buffered_short": quiet_short}
+            line |= {"prefunding": prefund, "delivery_addon": add_on}
         if one.handle in state.rates:
             line |= {"entry_long_rate": state.rates[one.handle][0], "entry_short_rate": state.rates[one.handle][1]}
         found.append(line)
@@ -103,7 +108,7 @@ def margin_text(report: Report) -> str:
     scenarios: list[list[Cell]] = [
         [one["name"], one["loss"], "binds" if one["binding"] else ""] for one in report["scenarios"]
     ]
-    parts.append(text_table(("scenario", "loss", ""), scenarios))
+    parts.append(text_table(("scenario", "loss", ""), scenarios) if scenarios else "no window has a mark: no scenarios")
     parts.append(text_table(("what must be held", "amount", "why"), _demand(report)))
     parts.append(text_table(("how it stands", "", ""), _standing(report)))
     names = (
@@ -111,7 +116,7 @@ def margin_text(report: Report) -> str:
         "requirement",
     )  # fmt: skip
     rows: list[list[Cell]] = [
-        [f"{one['product']}.{one['fabric']}@{one['start']}", *(one.get(name) for name in names)]
+        [f"{one['product']}.{one['fabric']}@{window_text(one['start'])}", *(one.get(name) for name in names)]
         for one in report["windows"]
     ]
     parts.append(text_table(("window", *(name.replace("_", " ") for name in names)), rows) if rows else "no positions")
@@ -122,13 +127,14 @@ def _demand(report: Report) -> list[list[Cell]]:
     return [
         ["scan", report["scan"], "worst loss of all positions together"],
         ["floor", report["floor"], f"20 % of gross {report['gross']:,} less scan"],
-        ["initial margin", report["initial_margin"], f"relief {report['relief']:,}"],
+        ["initial margin", report["initial_margin"], "scan and floor"],
+        ["buffer", report["buffer"], f"on top in quiet times; relief with it {report['relief']:,}"],
         ["prefunding, add-on", report["ahead"], "what they ask beyond the rates"],
         ["concentration", report["concentration"], "positions that take longer to close"],
         ["delivering", report["delivering"], "add-on of what is delivered now"],
         ["bond lacking", report["bond"]["lacking"], f"held {report['bond']['held']:,}"],
         ["fund share lacking", report["fund"]["lacking"], f"held {report['fund']['held']:,}"],
-        ["must hold", report["must_hold"], "initial margin and all below it"],
+        ["must hold", report["must_hold"], "initial margin and all between"],
     ]
 
 

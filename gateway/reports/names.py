@@ -8,12 +8,9 @@ from exchange.clearing.state import HouseState
 from exchange.clearing.words import Kind
 from exchange.units import NS_PER_SECOND, window_text
 from gateway.commands_replay import utc_text
+from gateway.jsonlines_clearing import PURSES
 
-PURSES: dict[str, Kind] = {
-    "coll": Kind.COLLATERAL, "bond": Kind.BOND, "fund": Kind.FUND, "escrow": Kind.ESCROW, "estate": Kind.ESTATE,
-    "sitg": Kind.SITG, "pool": Kind.POOL, "standby": Kind.STANDBY, "fee": Kind.FEE, "ext": Kind.EXTERNAL,
-}  # fmt: skip
-PURSE_NAMES = {kind: name for name, kind in PURSES.items()}
+PURSE_KINDS = {name: kind for kind, name in PURSES.items()}
 OF_ACCOUNTS = ("coll", "bond", "fund")
 OF_NUMBERS = ("escrow", "estate", "pool")  # An instrument's, a case's, a class's number.
 
@@ -25,7 +22,7 @@ def account_text(catalogue: Catalogue, number: int) -> str:
 
 def purse_text(state: HouseState, purse: Purse) -> str:
     """Return an account of the ledger as words: ``bond prov``, ``escrow H100-8H.east-f1@2026-11-24T00``, ``sitg``."""
-    name = PURSE_NAMES[purse.kind]
+    name = PURSES[purse.kind]
     if name in OF_ACCOUNTS:
         return f"{name} {account_text(state.catalogue, purse.owner)}"
     if purse.kind is Kind.ESCROW:

@@ -15,6 +15,7 @@ import numpy as np
 from exchange.engine import Core, Engine, compiled_core
 from exchange.records import EVENT, CommandType, EventType
 from exchange.replay import Frame
+from gateway.commands_journal import records_of
 from gateway.journal.reader import Reader
 
 Alter = Callable[[int, bytes], bytes]  # (sequence number, record) to the record to apply instead.
@@ -153,15 +154,6 @@ class Playback:
                     seq, frame.ts_ns, engine.now_ns, record, tracer.events_bytes(), tuple(tracer.marked),
                     tuple(tracer.at_mark),
                 )  # fmt: skip
-
-
-def records_of(frame: Frame) -> Iterator[tuple[int, bytes]]:
-    """Yield (seq, record) of each command in a frame."""
-    body, offset = frame.body, 0
-    for seq in range(frame.first_seq, frame.first_seq + frame.count):
-        length = int.from_bytes(body[offset : offset + 4], "little")
-        yield seq, bytes(body[offset : offset + length])
-        offset += length
 
 
 def frames_of(directory: Path) -> Iterable[Frame]:

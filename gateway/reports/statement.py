@@ -7,7 +7,7 @@ from exchange.clearing.ledger import Purse
 from exchange.clearing.words import Kind
 from exchange.replay import Frame
 from gateway.reports.movements import Movements
-from gateway.reports.names import OF_ACCOUNTS, OF_NUMBERS, PURSES, place_fields, place_text, short_time
+from gateway.reports.names import OF_ACCOUNTS, OF_NUMBERS, PURSE_KINDS, place_fields, place_text, short_time
 from gateway.reports.playback import Playback
 from gateway.reports.tables import text_table
 
@@ -36,7 +36,7 @@ class Statement:
 
     Args:
         playback: at its beginning.
-        purse: a word of `PURSES`.
+        purse: a word of `PURSE_KINDS`.
         owner: name of an account, or the number of an instrument (escrow), case (estate) or class (pool); else empty.
 
     Raises:
@@ -55,7 +55,7 @@ class Statement:
         self.purse_name, self.owner = purse, owner
         self.balance = 0
         self.commands = 0  # At so many the balance was compared with the core's.
-        self._purse: Purse | None = None if purse in OF_ACCOUNTS else Purse(PURSES[purse], int(owner or 0))
+        self._purse: Purse | None = None if purse in OF_ACCOUNTS else Purse(PURSE_KINDS[purse], int(owner or 0))
 
     @property
     def is_known(self) -> bool:
@@ -93,7 +93,7 @@ class Statement:
         if self._purse is None:
             number = self.playback.engine.catalogue.account_number(self.owner)
             if number is not None:
-                self._purse = Purse(Kind(PURSES[self.purse_name]), number)
+                self._purse = Purse(Kind(PURSE_KINDS[self.purse_name]), number)
         return self._purse
 
     # What is printed.
@@ -128,7 +128,7 @@ class Statement:
         ]  # fmt: skip
         head = f"{self.purse_name} {self.owner}".rstrip()
         foot = (
-            f"balance {self.balance:,} micro-dollars at command {self.playback.engine.seq}; compared with the core's at "
-            f"{self.commands:,} commands"
+            f"balance {self.balance:,} micro-dollars at command {self.playback.engine.seq}; compared with the core's "
+            f"at {self.commands:,} commands"
         )
         return f"{head}\n{text_table(HEADERS, rows)}\n{foot}"

@@ -8,12 +8,14 @@ from exchange import commands
 from exchange.clearing.scenarios import RiskTerms
 from exchange.clearing.terms import LEAST_AND_MOST, ClassTerms, HouseTerms, ProductTerms
 from exchange.clearing.waterfall import Layer
+from exchange.errors import CatalogueError
 from exchange.reasons import RejectReason
 from exchange.records import CommandType
 from exchange.replay import Frame
+from gateway.commands_journal import records_of
 from gateway.reports.cases import Case, Casebook
 from gateway.reports.names import purse_text
-from gateway.reports.playback import Playback, command_name, read_payload, records_of
+from gateway.reports.playback import Playback, command_name, read_payload
 from gateway.reports.tables import Cell, markdown_table
 
 Frames = Callable[[], Iterable[Frame]]
@@ -62,15 +64,27 @@ def read_changes(texts: Iterable[str]) -> Changes:
         if not is_new:
             raise ValueError(f"{name} must be given once")
         if name in TERMS:
-            least, most = LEAST_AND_MOST.get(name, (0, 1 << 62))
-            if not least <= value <= most:
-                raise ValueError(f"{name} must be from {least} to {most}, was {value}")
+            _check(name, value)
             changes.terms[name] = value
         elif purse in PURSES and owner:
             changes.paid_in[purse, owner] = value
         else:
             raise ValueError(f"{name} is no term of set_house, set_class or set_clearing, and no bond. or fund. of one")
     return changes
+
+
+def _check(name: str, value: int) -> None:
+    """Refuse what the command would refuse: without the term nothing else of it would be set either."""
+    if name in LEAST_AND_MOST:
+        least, most = LEAST_AND_MOST[name]
+        if not least <= value <= most:
+            raise ValueError(f"{name} must be from {least} to {most}, was {value}")
+        return
+    one: dict[str, Any] = {name: value}
+    try:
+        RiskTerms(**one)
+    except CatalogueError as error:
+        raise ValueError(str(error)) from error
 
 
 class Altered:
@@ -207,7 +221,7 @@ def _figures(case: Case, other: Case | None) -> list[Report]:
         lots = 0 if one is None else sum(sub.original_lots for sub in one.substitutes if sub.provider)
         cash = 0 if one is None else sum(sub.original_lots for sub in one.substitutes if not sub.provider)
         paid = 0 if one is None else sum(payment.micros for payment in one.payments)
-        unpaid = 0 if one is None else sum(micros for *_, micros in one.unpaid)
+        unpaid = 0 if one is None else sum(one.unpaid_by_class().values())
         comp = 0 if one is None else sum(sum(by.values()) for by in one.compensation.values())
         pairs.append((lots, cash, 0 if one is None else one.premium, comp, paid, unpaid))
     names = ("lots replaced", "lots in cash", "premium", "compensation", "paid by layers", "unpaid claims")
