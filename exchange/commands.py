@@ -317,7 +317,7 @@ def balance(
 
 
 def clearing(kind: CommandType, /, **fields: object) -> bytes:
-    """Return a command of the clearinghouse, SET_HOUSE to RUN_CLEARING, with the fields given and nothing else.
+    """Return a command of the clearinghouse, SET_HOUSE to SET_OPTION, with the fields given and nothing else.
 
     Which fields each has says `exchange.clearing.house.HOUSE_COMMANDS`; ``nodes`` is a list of [first, count].
 
@@ -325,7 +325,7 @@ def clearing(kind: CommandType, /, **fields: object) -> bytes:
         ValueError: the command is another one.
 
     """
-    if not CommandType.SET_HOUSE <= kind <= CommandType.RUN_CLEARING:
+    if not CommandType.SET_HOUSE <= kind <= CommandType.SET_OPTION:
         raise ValueError(f"kind must be a command of the clearinghouse, was {kind!r}")
     return admin(kind, fields)
 

@@ -5,7 +5,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 
 from ext.frames cimport OP_BINARY
 from ext.types cimport (
-    E_ACK, E_ASSIGNED, E_BOUGHT_IN, E_CAPACITY, E_CLAIM, E_DEFAULT, E_DONE, E_ENTRY, E_FILL, E_LAYER, E_LOT_STATE,
+    E_ACK, E_ASSIGNED, E_BOUGHT_IN, E_CAPACITY, E_CLAIM, E_DEFAULT, E_DONE, E_ENTRY, E_EXERCISE, E_FILL, E_LAYER, E_LOT_STATE,
     E_MARGIN, E_NOTICE, E_REJECT, E_REPLACED, E_SUBSTITUTE, V_BALANCE, V_BLOCK, V_CALL, V_DUPLICATE, V_SELL, V_TAKER,
 )
 
@@ -144,11 +144,12 @@ cdef bint is_of_clearing(const Event *event) noexcept:
     return (
         event.type == E_ENTRY or event.type == E_MARGIN or event.type == E_LOT_STATE or event.type == E_DEFAULT
         or event.type == E_SUBSTITUTE or event.type == E_LAYER or event.type == E_CLAIM
+        or event.type == E_EXERCISE
     )
 
 
 cdef int put_clearing(Buffer out, const Event *event, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1:
-    """Append entry, margin, lot_state, default, substitute, layer or claim. Moments are told in microseconds."""
+    """Append entry, margin, lot_state, default, substitute, layer, claim or exercise. Moments are told in microseconds."""
     cdef int64_t provides = 1 if event.flags & V_SELL else 0
     cdef int64_t case = <int64_t>event.match_id
     cdef int64_t[9] entry
@@ -176,6 +177,9 @@ cdef int put_clearing(Buffer out, const Event *event, int64_t ts_us, uint64_t gs
         return put_row(out, substitute, 13)
     if event.type == E_LAYER:
         layer = [E_LAYER, pseq, case, event.price, event.cum, event.amount, ts_us, <int64_t>gseq]
+        return put_row(out, layer, 8)
+    if event.type == E_EXERCISE:
+        layer = [E_EXERCISE, pseq, event.instrument, provides, event.lots, event.price, ts_us, <int64_t>gseq]
         return put_row(out, layer, 8)
     if event.type == E_MARGIN:
         short_row = [E_MARGIN, pseq, event.reason, event.amount, case // 1000, ts_us, <int64_t>gseq]

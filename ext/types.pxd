@@ -61,6 +61,7 @@ cdef enum:                      # Event types: the numbers of the wire where the
     E_AUCTION = 120
     E_MARK = 121
     E_CLAIM = 122
+    E_EXERCISE = 123
 
 cdef enum:                      # Time in force.
     GTG = 0

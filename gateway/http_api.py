@@ -25,6 +25,9 @@ class Served(Protocol):
     def wall_us(self) -> int:
         """Microseconds since 1970."""
 
+    def indices(self) -> dict[str, int]:
+        """Return the index of each hardware class, micro-dollars per SCU-hour."""
+
     def metrics_text(self) -> bytes:
         """Return the metrics in the text format of Prometheus."""
 
@@ -39,6 +42,7 @@ def routes(server: Served) -> list[web.RouteDef]:
         web.get("/v1/instruments", api.instruments),
         web.get("/v1/book", api.book),
         web.get("/v1/strips", api.strips),
+        web.get("/v1/indices", api.indices),
     ]
 
 
@@ -101,3 +105,7 @@ class HttpApi:
         publisher = self._server.publisher
         rows = publisher.strips.rows(request.query.get("product"), request.query.get("fabric"))
         return web.json_response({"strips": rows, "ts": publisher.last_ts_ns // NS_PER_US})
+
+    async def indices(self, request: web.Request) -> web.Response:
+        """Return the index of each hardware class that is cleared and has a price (CLR-RATE-005)."""
+        return web.json_response({"indices": self._server.indices(), "ts": self._server.wall_us()})

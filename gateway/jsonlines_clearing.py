@@ -148,6 +148,15 @@ class ClearingWriter:
         line = self._who(event) | {"case": event["match_id"], "class": word(Class, event["price"]).upper()}
         return line | {"micros": event["amount"]}
 
+    def _exercise(self, event: Line) -> Line:
+        line = self._who(event) | self._where(event["instrument"])
+        line |= {"side": "sell" if event["flags"] & EventFlag.SELL else "buy"}
+        return line | {"qty": event["lots"], "px": event["price"]}
+
+    def _index(self, event: Line) -> Line:
+        """Return an index; classes are numbered in order of set_class."""
+        return {"number": event["lots"], "micros": event["amount"]}
+
 
 _EVENT_FIELDS: dict[EventType, Callable[[ClearingWriter, Line], Line]] = {
     EventType.ENTRY: ClearingWriter._entry,
@@ -159,6 +168,8 @@ _EVENT_FIELDS: dict[EventType, Callable[[ClearingWriter, Line], Line]] = {
     EventType.AUCTION: ClearingWriter._auction,
     EventType.MARK: ClearingWriter._mark,
     EventType.CLAIM: ClearingWriter._claim,
+    EventType.EXERCISE: ClearingWriter._exercise,
+    EventType.INDEX: ClearingWriter._index,
 }
 CLEARING_EVENTS: Sequence[EventType] = tuple(_EVENT_FIELDS)
 

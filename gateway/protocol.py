@@ -91,6 +91,7 @@ class MessageType(enum.IntEnum):
     AUCTION = 120
     MARK = 121
     CLAIM = 122
+    EXERCISE = 123
 
 
 class Channel(enum.IntEnum):
@@ -201,6 +202,7 @@ MESSAGES: tuple[Message, ...] = (
     Message(MessageType.AUCTION, "inst seq ts case item side qty windows until_ts"),
     Message(MessageType.MARK, "inst seq ts px"),
     Message(MessageType.CLAIM, "pseq case claim_class micros ts gseq"),
+    Message(MessageType.EXERCISE, "pseq inst side qty px ts gseq"),
 )
 
 

@@ -175,6 +175,10 @@ class Server:
             "connections": len(self._connections),
         }
 
+    def indices(self) -> dict[str, int]:
+        """Return the index of each hardware class, micro-dollars per SCU-hour."""
+        return dict(self._house.state.indices)
+
     def metrics_text(self) -> bytes:
         """Return the metrics in the text format of Prometheus."""
         return self._metrics.text()

@@ -10,12 +10,11 @@ from exchange.clearing.ledger import FEE, STANDBY, Purse
 from exchange.clearing.meters import Meter, Run
 from exchange.clearing.obligations import Delivery, Obligation, full_value
 from exchange.clearing.state import Case, HouseState
+from exchange.clearing.tenor import QUARTERS
 from exchange.clearing.waterfall import Class
 from exchange.clearing.words import CaseKind, Cause, Kind
 from exchange.records import Side
 from exchange.units import HOUR_NS, NS_PER_SECOND
-
-RECORD_HOURS = 90 * 24  # How long a provider's record counts.
 
 
 class Deliveries:
@@ -285,17 +284,15 @@ class Deliveries:
     def _remember(self, delivery: Delivery) -> None:
         """Write the window into its providers' records, for their bonds (CLR-BOND)."""
         hour, state = delivery.end_ns // HOUR_NS, self.state
-        owed: dict[int, tuple[int, int]] = {}
+        owed: dict[tuple[int, int], tuple[int, int]] = {}  # By provider and instrument.
         for duty in delivery.obligations:
             if duty.provider == state.account:
                 continue
-            lots, quarters = owed.get(duty.provider, (0, 0))
-            failed = 4 * duty.lots if duty.failed else 0
-            owed[duty.provider] = lots + duty.lots, quarters + failed
-        for provider in sorted(owed):
-            record = state.member(provider).record
-            record[:] = [entry for entry in record if entry[0] > hour - RECORD_HOURS]
-            record.append((hour, *owed[provider]))
+            who = duty.provider, duty.handle
+            lots, quarters = owed.get(who, (0, 0))
+            owed[who] = lots + duty.lots, quarters + (QUARTERS * duty.lots if duty.failed else 0)
+        for provider, handle in sorted(owed):
+            state.member(provider).remember(state.place(handle), hour, *owed[provider, handle])
 
     def _forget(self, delivery: Delivery) -> None:
         """Drop what only a delivery needs: its wishes, notes, and the meters nobody else uses."""

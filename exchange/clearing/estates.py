@@ -14,9 +14,9 @@ from exchange.clearing.waterfall import Class, haircut
 from exchange.clearing.words import CaseKind, Cause, Kind, Level
 from exchange.reasons import DoneReason
 from exchange.records import EventType, Phase, Side
-from exchange.units import BPS, HOUR_NS, LOTS_MAX, NS_PER_SECOND
+from exchange.units import BPS, HOUR_NS, LOTS_MAX, MONEY_MAX, NS_PER_SECOND
 
-KEEP_EVERYTHING = 1 << 62  # Nothing may be withdrawn from a defaulted account.
+KEEP_EVERYTHING = MONEY_MAX  # Nothing may be withdrawn from a defaulted account, and no risk added.
 PERISHABLE_NS = 72 * HOUR_NS  # Long lots nearer than this are sold at any price: unsold they are worth nothing.
 
 
@@ -42,7 +42,7 @@ class Estates:
         member.level, member.deadline_ns = Level.DEFAULTED, 0
         case = self.cases.open(kind, account, pool)
         state.core.end_orders(account, DoneReason.DEFAULT)
-        state.core.set_margin(account, 0, 0, KEEP_EVERYTHING)
+        state.core.set_margin(account, KEEP_EVERYTHING, 0, KEEP_EVERYTHING)
         for handle, lots in positions.items():
             if handle not in state.deliveries and state.core.phase(handle) in _BEFORE_DELIVERY:
                 self._take_over(case, handle, account, lots)

@@ -40,7 +40,7 @@ from exchange.reasons import RejectReason
 from exchange.records import CommandType, EventType, Phase
 from exchange.units import AMOUNT_MAX, CERTIFIED_LOTS_MAX, HOUR_NS, LOTS_MAX, NS_PER_SECOND
 
-CLASSES_MAX = 256
+CLEARED_CLASSES_MAX = 256
 RUNS_MAX = 64  # Node ranges of one heartbeat.
 BIDS_MAX = 4_096  # Of one auction.
 SHIFT_HOURS_MAX = 168
@@ -142,8 +142,8 @@ class ClearingHouse:
     def _set_class(self, given: Given) -> None:
         state, name = self.state, given["cls"]
         check_name("cls", name)
-        if name not in state.classes and len(state.classes) >= CLASSES_MAX:
-            raise CatalogueError(RejectReason.OPEN_LIMIT, f"classes must be at most {CLASSES_MAX}")
+        if name not in state.classes and len(state.classes) >= CLEARED_CLASSES_MAX:
+            raise CatalogueError(RejectReason.OPEN_LIMIT, f"classes must be at most {CLEARED_CLASSES_MAX}")
         risk = RiskTerms(**{one.name: given[one.name] for one in fields_of_dataclass(RiskTerms)})
         terms = ClassTerms(**check_terms({one: given[one] for one in fields_of(ClassTerms)}))
         self._found()
@@ -338,7 +338,7 @@ class ClearingHouse:
         state.core.emit(EventType.ACK, account=account, lots=lots)
         window_ns = state.instrument(handle).window * HOUR_NS
         quarters = failure_quarters((window_ns - state.core.now_ns) // NS_PER_SECOND)
-        state.member(account).record.append((window_ns // HOUR_NS, lots, quarters * lots))
+        state.member(account).remember(state.place(handle), window_ns // HOUR_NS, lots, quarters * lots)
         self.estates.give_back(account, handle, lots)
 
     def _declare_default(self, given: Given) -> None:

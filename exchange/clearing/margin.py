@@ -13,7 +13,7 @@ from exchange.units import SECONDS_PER_HOUR
 
 SPREAD_FLOOR_PPM = 200_000  # Of the relief that offsetting positions give, this much is charged all the same.
 DAY_S = 24 * SECONDS_PER_HOUR
-LIQUIDATION_MAX_S = 3 * DAY_S  # A longer way out adds nothing.
+LIQUIDATION_MAX_S = 3 * 24 * SECONDS_PER_HOUR  # A longer way out adds nothing.
 LIQUIDATION_BASE_S = 3 * DAY_S // 10  # 0.3 days: till the first lot is sold.
 BUFFER_PPM = 250_000  # On top of margin in quiet times, to be used up in others.
 REBUILD_PPM = 10_000  # Of the margin, by which the buffer grows again a day.

@@ -20,7 +20,7 @@ from exchange.clearing.margin import (
 from exchange.clearing.pricing import Sheet
 from exchange.clearing.scan import scan_losses
 from exchange.clearing.state import HouseState
-from exchange.clearing.tenor import addon_in_delivery, bond, bond_rate
+from exchange.clearing.tenor import addon_in_delivery, bond
 from exchange.clearing.words import Kind, Level
 from exchange.records import EventType
 from exchange.units import MONEY_MAX, NS_PER_SECOND
@@ -107,12 +107,10 @@ class Margining:
 
     def _demanded(
         self, account: int, scanned: tuple[int, int], held: Positions, sheet: Sheet, place: dict[int, int],
-        delivering: int, duties: list[tuple[int, int, int]],
+        delivering: int, duties: list[tuple[int, int, int, int]],
     ) -> Demanded:  # fmt: skip
         state, (margin, gross) = self.state, scanned
         ahead = spread = owed_bond = least = alone = quiet = 0
-        record = state.member(account).record
-        rate = bond_rate(sum(quarters for _, _, quarters in record), sum(lots for _, lots, _ in record))
         for handle, lots in held.items():
             if handle not in place:
                 continue
@@ -127,9 +125,9 @@ class Margining:
                 risk = state.risks[state.class_name(handle)]
                 spread += concentration((long if lots > 0 else short) * abs(lots), lots, daily, risk.mpor_s)
             if lots < 0:
-                owed_bond += self._bond(account, handle, -lots, mark, lot_micros, rate)
-        for lots, mark, lot_micros in duties:
-            owed_bond += bond(lots, mark, lot_micros, rate)
+                owed_bond += self._bond(account, handle, -lots, mark, lot_micros)
+        for handle, lots, mark, lot_micros in duties:
+            owed_bond += bond(lots, mark, lot_micros, state.member(account).bond_rate(state.place(handle)))
         lacking = max(0, owed_bond - state.ledger.balance(Purse(Kind.BOND, account)))
         share = ceil_div(margin * state.terms.fund_ppm, PPM)
         fund = max(0, share - state.ledger.balance(Purse(Kind.FUND, account)))
@@ -138,20 +136,21 @@ class Margining:
         relief = max(0, min(gross * quiet // alone, quiet) - whole) if alone else 0
         return Demanded(margin, whole - margin, relief, ahead, spread, delivering, lacking, fund)
 
-    def _bond(self, account: int, handle: int, short: int, mark: int, lot_micros: int, rate: int) -> int:
+    def _bond(self, account: int, handle: int, short: int, mark: int, lot_micros: int) -> int:
         """Return the bond of the physical part of a short position (CLR-BOND-002)."""
         if handle in self.state.deliveries:
             return 0  # Counted with its obligations.
         certified = next((one[2] for one in self.state.core.holdings(handle) if one[0] == account), 0)
+        rate = self.state.member(account).bond_rate(self.state.place(handle))
         return bond(min(short, certified), mark, lot_micros, rate)
 
-    def _duties(self) -> dict[int, list[tuple[int, int, int]]]:
-        """Return (lots, mark, micros of a tick on a lot) of all that is still to be delivered, by provider."""
-        found: dict[int, list[tuple[int, int, int]]] = {}
+    def _duties(self) -> dict[int, list[tuple[int, int, int, int]]]:
+        """Return (handle, lots, mark, micros of a tick on a lot) of all still to be delivered, by provider."""
+        found: dict[int, list[tuple[int, int, int, int]]] = {}
         for delivery in self.state.deliveries.values():
             for duty in delivery.obligations:
                 if not duty.closed:
-                    entry = duty.lots, delivery.mark, delivery.lot_micros
+                    entry = duty.handle, duty.lots, delivery.mark, delivery.lot_micros
                     found.setdefault(duty.provider, []).append(entry)
         return found
 

@@ -16,7 +16,7 @@ from exchange.units import PRICE_MAX_TICKS, SECONDS_PER_HOUR
 
 YEAR_S = 365 * 24 * SECONDS_PER_HOUR
 VOL_MAX_PPM = 100_000_000  # 10,000 % a year: a window an hour long may well have 1,000 %.
-EXPIRY_MAX_S = 10 * YEAR_S
+EXPIRY_MAX_S = 10 * 365 * 24 * SECONDS_PER_HOUR
 VOL_SHOCK_PPM = 250_000  # Up and down, of the volatility itself.
 SHORT_LEAST_PPM = 20_000  # Of the window's price: the least that a short option is charged for.
 LEGS_MAX = 168

@@ -13,7 +13,7 @@ from exchange.clearing.scenarios import OUTAGES_MAX, Scenario, join, shocks
 from exchange.clearing.state import HouseState
 from exchange.clearing.tenor import buyer_prefund, delivery_addon
 from exchange.records import EventType, Phase, Side
-from exchange.units import HOUR_NS, NS_PER_SECOND, PRICE_MAX_TICKS
+from exchange.units import HOUR_NS, MONEY_MAX, NS_PER_SECOND, PRICE_MAX_TICKS
 
 DAY_NS = 24 * HOUR_NS
 MARKED = (Phase.CONTINUOUS, Phase.PRECLOSE, Phase.VOLATILITY, Phase.HALTED, Phase.OPEN)
@@ -156,7 +156,7 @@ class Pricing:
             tuple((row.mark, row.lot_micros) for row in rows),
             tuple(row.losses for row in rows),
             tuple(row.rates for row in rows),
-            tuple(self._buffered(one.handle, row.rates) for one, row in zip(ordered, rows, strict=True)),
+            tuple(self._buffered(one, row) for one, row in zip(ordered, rows, strict=True)),
             names,
             tuple(row.ahead for row in rows),
             tuple(row.least for row in rows),
@@ -175,14 +175,19 @@ class Pricing:
             losses = doubled(losses)
         return _Row(mark, lot, losses, rates(column), self._ahead(one, column), 0)
 
-    def _buffered(self, handle: int, wanted: tuple[int, int]) -> tuple[int, int]:
+    def _buffered(self, one: Instrument, row: _Row) -> tuple[int, int]:
         """Return rates with what is left of their buffer; it grows again once a day (CLR-RATE-004)."""
-        day, *before = self.state.buffers.get(handle, (-1, 0, 0))
+        day, *before = self.state.buffers.get(one.handle, (-1, 0, 0))
         rebuild_ppm = 0 if day == self.state.core.now_ns // DAY_NS else REBUILD_PPM
         long, short = (
-            buffered(rate, previous, rebuild_ppm=rebuild_ppm) for rate, previous in zip(wanted, before, strict=True)
+            buffered(rate, previous, rebuild_ppm=rebuild_ppm)
+            for rate, previous in zip(row.rates, before, strict=True)
         )
-        return long, short
+        return min(long, self._worth(one, row.mark * row.lot_micros)), short
+
+    def _worth(self, one: Instrument, value: int) -> int:
+        """Return the most that one lot long can cost in margin: an option's value, of a window no bound."""
+        return value if one.product_number in self.state.options else MONEY_MAX
 
     def _shocks(self, name: str, group: list[Instrument], with_outages: bool) -> list[Scenario]:
         fabrics = [f"{one.product.name}.{one.fabric}" for one in group] if with_outages else []
@@ -205,9 +210,8 @@ class Pricing:
             sheet.handles, sheet.lots, sheet.buffered, sheet.ahead, strict=True
         ):
             self.state.buffers[handle] = day, long, short
-            entry = ceil_div(long * ENTRY_PPM, PPM)
-            if self.state.instrument(handle).product_number in self.state.options:
-                entry = min(entry, max(long, mark * lot))  # A long option never costs more than it is worth.
+            worth = self._worth(self.state.instrument(handle), mark * lot)
+            entry = min(ceil_div(long * ENTRY_PPM, PPM), worth)
             wanted = max(entry, prefund), max(ceil_div(short * ENTRY_PPM, PPM), addon)
             if self.state.rates.get(handle) != wanted:
                 self.state.rates[handle] = wanted

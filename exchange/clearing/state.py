@@ -9,6 +9,7 @@ from exchange.clearing.ledger import Ledger, Purse
 from exchange.clearing.meters import Meter
 from exchange.clearing.obligations import NO_WISH, Delivery, Wish
 from exchange.clearing.scenarios import RiskTerms
+from exchange.clearing.tenor import bond_rate
 from exchange.clearing.terms import ClassTerms, HouseTerms, OptionTerms, ProductTerms, terms_text
 from exchange.clearing.waterfall import Class, Payment, Repayment
 from exchange.clearing.words import CaseKind, Cause, Kind, Level
@@ -17,6 +18,7 @@ from exchange.records import EventType
 from exchange.units import SECONDS_PER_HOUR
 
 HOUSE_NAME = "clearinghouse"
+RECORD_HOURS = 90 * 24  # How long a provider's record counts.
 Resting = tuple[int, int, int, int, bool, bool]  # oid, price, leaves, account, physical, firm
 
 
@@ -116,12 +118,27 @@ class Member:
     deadline_ns: int = 0  # Of a margin call.
     margin: int = 0  # As last demanded.
     assessed: list[tuple[int, int]] = field(default_factory=list)  # Time and micros of assessments.
-    record: list[tuple[int, int, int]] = field(default_factory=list)  # Hour, lots owed, quarters of failures.
+    # By product and fabric: hour, lots owed, quarters of failures.
+    record: dict[tuple[int, int], list[tuple[int, int, int]]] = field(default_factory=dict)
+
+    def remember(self, place: tuple[int, int], hour: int, lots: int, quarters: int) -> None:
+        """Write a window into the record of a site, and forget what is too long ago (CLR-BOND-001)."""
+        kept = [entry for entry in self.record.get(place, []) if entry[0] > hour - RECORD_HOURS]
+        self.record[place] = [*kept, (hour, lots, quarters)]
+
+    def bond_rate(self, place: tuple[int, int]) -> int:
+        """Return the rate of the bond at a site, in ppm (CLR-BOND-001)."""
+        entries = self.record.get(place, [])
+        return bond_rate(sum(quarters for _, _, quarters in entries), sum(lots for _, lots, _ in entries))
 
     def canonical(self, number: int) -> str:
         """Return everything as one line."""
         assessed = " ".join(f"{at}:{micros}" for at, micros in self.assessed)
-        record = " ".join(f"{hour}:{lots}:{quarters}" for hour, lots, quarters in self.record)
+        record = " ".join(
+            f"{product}.{fabric}:{hour}:{lots}:{quarters}"
+            for product, fabric in sorted(self.record)
+            for hour, lots, quarters in self.record[product, fabric]
+        )
         head = f"member {number} {self.level.value} {self.deadline_ns} {self.margin}"
         return f"{head}; {assessed}; {record}"
 
@@ -223,6 +240,11 @@ class HouseState:
         for account, micros in gains:
             self.ledger.tell(Cause.VARIATION, Purse(Kind.COLLATERAL, account), micros, handle=one.handle)
         return move, gains
+
+    def place(self, handle: int) -> tuple[int, int]:
+        """Return product number and fabric index of an instrument: its site."""
+        one = self.instrument(handle)
+        return one.product_number, one.fabric_index
 
     def member(self, account: int) -> Member:
         """Return how an account stands, made at first use."""

@@ -6,6 +6,7 @@ from typing import Any
 from exchange.catalogue.payload import Field
 from exchange.catalogue.products import check_range
 from exchange.clearing.arithmetic import PPM
+from exchange.clearing.detection import HEARTBEAT_MAX_S, LOW_INTERVALS_MAX, MISSED_MAX
 from exchange.clearing.options import VOL_MAX_PPM
 from exchange.units import (
     AMOUNT_MAX,
@@ -106,9 +107,11 @@ _MOST: dict[str, tuple[int, int]] = {
     "mark_band_bps": (0, BAND_MAX_BPS),
     "fee_micros": (0, AMOUNT_MAX),
     "contract_ppm": (PPM // 10, PPM),
-    "heartbeat_s": (1, SECONDS_PER_HOUR),
-    "missed": (1, 100),
-    "low_intervals": (1, 100),
+    "heartbeat_s": (1, HEARTBEAT_MAX_S),
+    "missed": (1, MISSED_MAX),
+    "low_intervals": (1, LOW_INTERVALS_MAX),
+    "grace_s": (0, SECONDS_PER_HOUR),
+    "no_show_s": (1, SECONDS_PER_HOUR),
     "call_lots": (1, CERTIFIED_LOTS_MAX),
     "call_s": (1, SECONDS_PER_HOUR),
     "surcharge_bps": (0, BPS),
@@ -121,7 +124,7 @@ _MOST: dict[str, tuple[int, int]] = {
     "price_cap_micros": (0, AMOUNT_MAX),
     "hours_per_failure": (1, 1 << 30),
 }
-_SECONDS = ("grace_s", "no_show_s", "hand_over_s", "deductible_s")
+_SECONDS = ("hand_over_s", "deductible_s")
 _RATES = ("levy_ppm", "standby_ppm", "gang_ppm")
 LEAST_AND_MOST = _MOST | dict.fromkeys(_SECONDS, (0, DAY_S)) | dict.fromkeys(_RATES, (0, PPM))
 

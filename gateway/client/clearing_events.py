@@ -136,6 +136,19 @@ class ClaimLeft:
 
 
 @dataclass(slots=True)
+class Exercise:
+    """An option has expired: lots of its window are the account's now, bought (`side` 0) or sold (1) at the mark."""
+
+    pseq: int
+    inst: int
+    side: int
+    qty: int
+    px: int
+    ts: int
+    gseq: int
+
+
+@dataclass(slots=True)
 class AuctionItem:
     """Bids are taken for lots of an estate, in `windows` windows from this one on."""
 
@@ -160,7 +173,7 @@ class Mark:
     px: int
 
 
-PrivateClearingEvent = Entry | Margin | LotState | Default | Substitute | LayerPaid | ClaimLeft
+PrivateClearingEvent = Entry | Margin | LotState | Default | Substitute | LayerPaid | ClaimLeft | Exercise
 PublicClearingEvent = AuctionItem | Mark
 CLEARING_EVENTS: dict[int, Callable[..., PrivateClearingEvent | PublicClearingEvent]] = {
     MessageType.ENTRY: Entry,
@@ -170,6 +183,7 @@ CLEARING_EVENTS: dict[int, Callable[..., PrivateClearingEvent | PublicClearingEv
     MessageType.SUBSTITUTE: Substitute,
     MessageType.LAYER: LayerPaid,
     MessageType.CLAIM: ClaimLeft,
+    MessageType.EXERCISE: Exercise,
     MessageType.AUCTION: AuctionItem,
     MessageType.MARK: Mark,
 }

@@ -115,7 +115,7 @@ def test_all_windows_are_margined_together_clr_rate_001(core):
     assert house.core.margin_terms(house.number("ann"))[1] == wanted.relief > 0
 
 
-def test_rates_in_the_check_are_125_percent_of_the_buffered_loss_or_what_lies_ahead_clr_rate_002(core):
+def test_rates_in_the_check_are_the_buffered_loss_or_what_lies_ahead_clr_rate_002(core):
     house = market(core)
     move(house, 1_000)
     # A quarter of 1,000 with a buffer of a quarter, 313, then 125 %: 391.25; far from delivery prefunding asks 250.

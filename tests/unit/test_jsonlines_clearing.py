@@ -31,6 +31,7 @@ COMPLETE = [
     {"t": "set_class", "cls": "A"},
     {"t": "set_class", "cls": "A", "units": 7, "is_new_class": True, "mpor_s": 3600},
     {"t": "set_clearing", "product": "H100", "cls": "A", "heartbeat_s": 1, "missed": 1, "grace_s": 0},
+    {"t": "set_option", "product": "C", "underlying": "H100", "right": "put", "strike": 9, "vol_ppm": 800_000},
     {"t": "fund", "kind": "sitg", "micros": 5},
     {"t": "fund", "kind": "pool", "cls": "A", "micros": 5},
     {"t": "transfer", **ANN, "source": "coll", "target": "bond", "micros": 9},
@@ -82,7 +83,7 @@ def test_command_is_the_same_after_a_round_trip_jsl_001_jsl_014(engine, command)
 
 def test_command_is_the_record_of_its_builder_jsl_001_jsl_014(engine):
     reader = CommandReader(engine.catalogue)
-    assert reader.convert(COMPLETE[13]) == commands.clearing(
+    assert reader.convert(COMPLETE[14]) == commands.clearing(
         CommandType.HEARTBEAT, account="ann", product="H100", fabric="f2", number=2, nodes=[],
         signature=bytes.fromhex(KEY * 2),
     )  # fmt: skip
@@ -140,9 +141,9 @@ def test_any_record_survives_the_round_trip_jsl_001_jsl_014(engine, record):
         ({"t": "set_provider", **ANN, "domain": None}, "domain must be text"),
         ({"t": "set_class", "cls": "A", "is_new_class": 1}, "is_new_class must be true or false"),
         ({"t": "checkpoint", **ANN, **WHERE, "start": "noon"}, "window must look like"),
-        (COMPLETE[12] | {"nodes": [0, 3]}, "nodes must be a list of"),
-        (COMPLETE[12] | {"nodes": [[0, 3, 1]]}, "nodes must be a list of"),
-        (COMPLETE[12] | {"nodes": [[0, "3"]]}, "nodes must be a whole number"),
+        (COMPLETE[13] | {"nodes": [0, 3]}, "nodes must be a list of"),
+        (COMPLETE[13] | {"nodes": [[0, 3, 1]]}, "nodes must be a list of"),
+        (COMPLETE[13] | {"nodes": [[0, "3"]]}, "nodes must be a whole number"),
     ],
 )
 def test_line_that_is_no_command_is_refused_jsl_007_jsl_014(engine, command, reason):
