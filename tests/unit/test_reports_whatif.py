@@ -88,10 +88,10 @@ def test_order_refused_for_margin():
 
 
 def test_a_default_that_does_not_happen(e7):
-    report = what_if(e7, "heartbeat_s=3600", "grace_s=86400")
+    report = what_if(e7, "heartbeat_s=600", "missed=60")
     assert report["has_case"] is False
     assert {one["what_if"] for one in report["layers"]} == {0}
-    text = run("default", e7, "1", "--what-if", "heartbeat_s=3600", "--what-if", "grace_s=86400").output
+    text = run("default", e7, "1", "--what-if", "heartbeat_s=600", "--what-if", "missed=60").output
     assert "**With these terms there is no case 1.**" in text
 
 
