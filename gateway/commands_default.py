@@ -9,7 +9,7 @@ from gateway.failures import Failure
 from gateway.reports.case_markdown import case_markdown, cases_markdown
 from gateway.reports.case_report import case_line, case_report
 from gateway.reports.cases import Case, Casebook
-from gateway.reports.playback import Playback, frames_of
+from gateway.reports.playback import Playback, frames_of, up_to
 from gateway.reports.whatif import Changes, compare, read_changes, what_if_markdown
 
 USAGE = 2
@@ -28,9 +28,9 @@ def default(
 
     Who failed and when, who stood in, what was claimed and who paid it, and the evidence with its hashes. Amounts are
     micro-dollars. With --what-if, once for each term, the journal is replayed in memory with these terms instead and
-    the difference of all cash flows printed. A term is one of set_house, set_class or set_clearing, bond.ACCOUNT or
-    fund.ACCOUNT (what was transferred in), or fund.sitg, fund.standby, fund.pool (what was paid in). Nothing is
-    changed in the journal.
+    the difference of all cash flows printed. A term is one of set_house, set_class or set_clearing, replaced in every
+    such command; or bond.ACCOUNT or fund.ACCOUNT (what was transferred in), fund.sitg, fund.standby or fund.pool (what
+    was paid in), to which those payments are scaled. Nothing is changed in the journal.
 
     \b
     Examples:
@@ -72,7 +72,7 @@ def _compare(directory: Path, number: int, changes: Changes, as_json: bool) -> N
     real = Casebook(Playback(), watched=0).follow(frames_of(directory))
     _case(real, number)
     try:
-        report = compare(real, number, changes, lambda: frames_of(directory))
+        report = compare(real, number, changes, lambda: up_to(frames_of(directory), real.engine.seq))
     except ValueError as error:
         raise Failure(str(error), USAGE) from error
     click.echo(json.dumps(report) if as_json else what_if_markdown(report))

@@ -49,6 +49,10 @@ def case_markdown(report: Report) -> str:
          for one in report["failed"]],
     )  # fmt: skip
     parts += _substitutes(report)
+    parts += _section(
+        "Traded for the estate", ("window", "side", "lots", "price", "fee", "seq"),
+        [(_place(one), one["side"], one["lots"], one["px"], one["fee"], str(one["seq"])) for one in report["trades"]],
+    )  # fmt: skip
     parts += _claims(report)
     parts += _layers(report)
     parts += _section(

@@ -53,6 +53,11 @@ def case_report(book: Casebook, case: Case) -> Report:
             }
             for one in case.substitutes
         ],
+        "trades": [
+            {**place_fields(catalogue, one.handle), "side": "buy" if one.lots > 0 else "sell", "lots": abs(one.lots),
+             "px": one.ticks, "fee": one.fee, "seq": one.seq}
+            for one in case.trades
+        ],
         "premium": case.premium,
         "surcharge": sum(micros for (cause, _), micros in case.handed_on.items() if cause == "surcharge"),
         "claims": [

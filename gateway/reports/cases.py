@@ -67,6 +67,16 @@ class Paid(NamedTuple):
     seq: int
 
 
+class Traded(NamedTuple):
+    """What the house has traded for an estate: lots above 0 were bought."""
+
+    handle: int
+    lots: int
+    ticks: int
+    fee: int
+    seq: int
+
+
 class Verdict(NamedTuple):
     """A command that gave or widened a case, and what it rested on."""
 
@@ -92,6 +102,7 @@ class Case:
     moments: list[Moment] = field(default_factory=list)
     substitutes: list[Substitute] = field(default_factory=list)
     payments: list[Paid] = field(default_factory=list)
+    trades: list[Traded] = field(default_factory=list)
     unpaid: list[tuple[Class, int, int]] = field(default_factory=list)  # Class, account, micros.
     compensation: dict[int, dict[Class, int]] = field(default_factory=dict)  # By buyer.
     flows: dict[Purse, int] = field(default_factory=dict)  # All entries of the case.
@@ -140,6 +151,7 @@ class Casebook:
         self._watched = watched  # The case whose evidence is wanted; None: of all.
         self._failed: list[Failed] = []
         self._found: dict[int, list[Failed]] = {}  # By case, in this command.
+        self._trades: list[Traded] = []  # Of the house in this command, whose case is not told yet.
         self._calls: dict[int, list[Moment]] = {}  # Margin calls and suspicions, by account.
         self._payer: Movement | None = None
 
@@ -171,7 +183,8 @@ class Casebook:
             self.refused[step.seq] = next(one.reason for one in step.events() if one.type == EventType.REJECT)
         if step.kind == CommandType.RUN_CLEARING:
             self._settled(step)
-        if step.has(*_TOLD):
+        # The house trades in commands of its own, and at gates.
+        if step.has(*_TOLD) or (step.kind >= CommandType.TIME and step.has(EventType.FILL)):
             self._tell(step)
 
     def _tell(self, step: Step) -> None:
@@ -179,7 +192,9 @@ class Casebook:
         self._failed, self._found = [], {}
         events = step.events()
         for place, event in enumerate(events):
-            if event.type == EventType.ENTRY:
+            if event.type == EventType.FILL:
+                self._fill(event, step)
+            elif event.type == EventType.ENTRY:
                 self._entry(event)
             elif event.type == EventType.DEFAULT:
                 self._default(event, step)
@@ -195,8 +210,23 @@ class Casebook:
                 self._auction(event, step)
             elif event.type == EventType.MARGIN:
                 self._margin(event, step)
+        open_cases = [case for case in self.cases.values() if not case.closed_seq]
+        if len(open_cases) == 1:  # At the mark, so that no money moved.
+            self._traded(open_cases[0])
+        self._trades = []
         for number in dict.fromkeys([*self._found, *(one for one in self.cases if one not in before)]):
             self._verdict(self.cases[number], step)
+
+    def _fill(self, event: Event, step: Step) -> None:
+        """Keep what the house has traded till it is told for which case; substitutes are told as such."""
+        house = self.engine.house.state.account
+        if house and event.account == house and event.flags & EventFlag.TAKER:
+            lots = -event.lots if event.flags & EventFlag.SELL else event.lots
+            self._trades.append(Traded(event.instrument, lots, event.price, event.amount, step.seq))
+
+    def _traded(self, case: Case) -> None:
+        case.trades += self._trades
+        self._trades = []
 
     def _default(self, event: Event, step: Step) -> None:
         if event.reason == 0:
@@ -227,11 +257,15 @@ class Casebook:
         open_cases = [case for case in self.cases.values() if not case.closed_seq]
         mine = [case for case in open_cases if case.defaulter == account]
         wide = [case for case in mine if case.kind in WIDE]
-        if account == self.engine.house.state.account:
-            return next((case for case in open_cases if case.kind in WIDE), None)
+        state = self.engine.house.state
+        if account == state.account:  # What an estate owed: the one that is short there, else the first there is.
+            short = [one for one in open_cases if one.number in state.cases
+                     and state.cases[one.number].positions.get(handle, 0) < 0]  # fmt: skip
+            return next((case for case in [*short, *open_cases] if case.kind in WIDE or case in short), None)
         return wide[0] if wide else mine[-1] if mine else None
 
     def _substitute(self, event: Event, later: list[Event], step: Step) -> None:
+        self._trades = []
         case, stage = self.cases[event.match_id], Stage(event.reason)
         seller = next((one for one in later if one.type == EventType.SUBSTITUTE), None)
         has_seller = seller is not None and bool(seller.flags & EventFlag.SELL)
@@ -245,6 +279,7 @@ class Casebook:
 
     def _layer(self, event: Event, step: Step) -> None:
         case = self.cases[event.match_id]
+        self._traded(case)
         case.payments.append(Paid(Layer(event.price), Class(event.cum), event.account, event.amount, step.seq))
         if event.cum == Class.C3:
             case.c3_left += event.amount
@@ -327,6 +362,7 @@ class Casebook:
         one = entry_of(event)
         case = self.cases.get(one.case)
         if case is not None:
+            self._traded(case)
             case.flows[one.purse] = case.flows.get(one.purse, 0) + one.micros
         if one.micros < 0:
             self._payer = one

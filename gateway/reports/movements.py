@@ -97,10 +97,11 @@ def entry_of(event: Event) -> Movement:
 def _payment(step: Step, event: Event) -> list[Movement]:
     """Return both sides of a deposit or withdrawal (ACC-002): ACCOUNT tells the balance, the record the amount."""
     amount = int.from_bytes(step.record[32:40], "little", signed=True)
+    if step.kind not in (CommandType.DEPOSIT, CommandType.WITHDRAW):
+        return []
+    cause = "deposit"
     if step.kind == CommandType.WITHDRAW:
         cause, amount = "withdrawal", -amount
-    else:
-        cause = "deposit"
     return [
         Movement(_collateral(event.account), cause, amount), Movement(Purse(Kind.EXTERNAL), cause, -amount),
     ]  # fmt: skip

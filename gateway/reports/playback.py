@@ -166,6 +166,14 @@ def frames_of(directory: Path) -> Iterable[Frame]:
     return Reader(directory, live=True)
 
 
+def up_to(frames: Iterable[Frame], seq: int) -> Iterator[Frame]:
+    """Yield the frames up to a command: a journal that is being written may have grown since."""
+    for frame in frames:
+        if frame.first_seq > seq:
+            return
+        yield frame
+
+
 def read_payload(record: bytes) -> dict[str, Any]:
     """Return the fields of an administrative command as they were given; none where they cannot be read."""
     unpacker = msgpack.Unpacker()

@@ -261,10 +261,49 @@ def test_margin_default_from_the_call_to_the_auction():
     assert [(one["layer"], one["class"], one["micros"]) for one in report["layers"]] == [
         ("L2", "C1", 1), ("L2", "C1", had),
     ]  # fmt: skip
+    assert [(one["side"], one["lots"], one["px"]) for one in report["trades"]] == [("sell", 1, 743), ("sell", 1, 499)]
     cut = 244 * 99 - had
     assert report["haircut"] == [{"account": "bob", "micros": cut}]
     assert report["claims"][0] == {"class": "C1", "claimed": 244 * 99 + 1, "paid": had + 1, "unpaid": cut}
     assert house.core.position(house.state.account, house.handle())[0] == 0
+
+
+def test_what_an_estate_buys_before_the_gate():
+    """prov owes 10 lots at 1,000; the cheapest physical sells cost 100 more, with 10 % on top."""
+    house = RecordedHouse(None, people=("prov", "ann", "sub"), money=10 * DOLLARS)
+    house.certify("prov", 10)
+    house.certify("sub", 10, fabric="f1")
+    house.trade("prov", "ann", 10, 1_000)
+    house.offer("sub", 4, 1_000)
+    house.offer("sub", 6, 1_100)
+    house.do("declare_default", account="prov")
+    report = reported(house)
+    assert [(one["side"], one["lots"], one["px"]) for one in report["trades"]] == [("buy", 4, 1_000), ("buy", 6, 1_100)]
+    assert report["claims"][1]["claimed"] == 6 * 100 + 60
+    assert report["surcharge"] == 60
+    assert report["substitutes"] == []
+    assert "## Traded for the estate" in case_markdown(report)
+    assert [kind["kind"] for kind in report["verdicts"][0]["evidence"]] == ["declare_default"]
+
+
+def test_long_evidence_is_shown_in_part_and_hashed_whole():
+    house = RecordedHouse(None, people=("prov", "ann"), money=10 * DOLLARS)
+    house.certify("prov", 4)
+    house.trade("prov", "ann", 4, 1_000)
+    house.run()
+    for second in range(0, 300, 10):
+        house.at(second)
+        house.beat("prov", [(0, 4)])
+    house.at(450)
+    report = reported(house)
+    (beats,) = [kind for kind in report["verdicts"][0]["evidence"] if kind["kind"] == "heartbeat"]
+    assert (beats["count"], len(beats["records"])) == (30, 30)
+    whole = hashlib.sha256(b"".join(bytes.fromhex(one["sha256"]) for one in beats["records"])).hexdigest()
+    assert beats["sha256"] == whole
+    text = case_markdown(report)
+    shown = [one for one in beats["records"] if one["sha256"] in text]
+    assert shown == beats["records"][-8:]
+    assert f"| heartbeat | 30 |  |  | `{whole}` of all |" in text
 
 
 def test_heartbeats_of_other_fabrics_and_providers_are_no_evidence():
