@@ -16,11 +16,14 @@ SUBCOMMANDS = {
     "admin": ("gateway.commands_admin", "admin"),
     "apply": ("gateway.commands_apply", "apply"),
     "catalogue": ("gateway.commands_catalogue", "catalogue"),
+    "default": ("gateway.commands_default", "default"),
     "demo": ("gateway.demo", "demo"),
     "journal": ("gateway.commands_journal", "journal"),
     "keys": ("gateway.commands_keys", "keys"),
+    "margin": ("gateway.commands_margin", "margin"),
     "replay": ("gateway.commands_replay", "replay"),
     "serve": ("gateway.commands_serve", "serve"),
+    "statement": ("gateway.commands_statement", "statement"),
 }
 OPTIONAL = ("demo",)
 
@@ -33,11 +36,14 @@ Examples:
   hourglass apply scenario.jsonl
   hourglass replay ./journal --verify
   hourglass journal ./journal --from 100 --to 120
+  hourglass statement ./journal ann
+  hourglass margin ./journal ann
+  hourglass default ./journal 1
 
 \b
 Exit codes:
   0   done
-  1   a noted state hash does not match, or an administrative command was refused
+  1   a noted state hash or a statement does not match, or an administrative command was refused
   2   wrong usage
   65  the journal or an input file is damaged; the place is told
   66  there is no such journal or file
