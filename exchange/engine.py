@@ -227,6 +227,8 @@ class Engine:
         """List ranges of windows that have been checked: product, first window, count."""
         listed = [one for number, start, count in ranges for one in self.catalogue.list_windows(number, start, count)]
         self.core.emit(EventType.ACK, lots=len(listed))
+        for number, _, _ in ranges[:1]:
+            self.house.listed(number)
         for one in listed:
             product = one.product
             moments = schedule(product, one.window, one.handle, self.catalogue.seed, self.core.now_ns)

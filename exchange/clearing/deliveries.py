@@ -81,7 +81,7 @@ class Deliveries:
         value = full_value(lots, delivery.mark, delivery.lot_micros)
         duty = Obligation(
             self.state.take_obligation_number(), provider, buyer, delivery.handle, delivery.handle, lots, nodes, seq,
-            delivery.start_ns, delivery.end_ns, value, value, delivery.mark,
+            delivery.start_ns, delivery.end_ns, value, value, delivery.mark, lots,
         )  # fmt: skip
         if nodes:
             self.state.meters[delivery.handle, provider].give(nodes, duty.number, delivery.start_ns)
@@ -278,7 +278,7 @@ class Deliveries:
                 Cause.PREMIUM, Purse(Kind.ESTATE, duty.case), payee, total - of_buyer, handle=duty.handle,
                 case=duty.case,
             )  # fmt: skip
-        duty.paid, duty.buyer_paid = total, of_buyer
+        duty.paid, duty.of_buyer = total, of_buyer
         duty.closed = True
 
     def _remember(self, delivery: Delivery) -> None:

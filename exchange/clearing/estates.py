@@ -221,17 +221,19 @@ class Estates:
             self._drop_flat(case)
             self.settle_house(case, Class.C1)
         late_ns = case.opened_ns + terms.disposal_s * NS_PER_SECOND
-        if case.positions and state.core.now_ns >= late_ns:
-            case.auction_ns = state.core.now_ns + terms.auction_s * NS_PER_SECOND
-            for index, item in enumerate(self.items(case)):
+        items = self.items(case) if state.core.now_ns >= late_ns else []
+        if items:
+            case.auction_ns, case.items = state.core.now_ns + terms.auction_s * NS_PER_SECOND, items
+            for index, item in enumerate(items):
                 self._tell_item(case, index, item)
 
     def items(self, case: Case) -> list[Item]:
-        """Return what is auctioned of an estate: runs of windows with the same lots."""
+        """Return what may be auctioned of an estate: runs of windows with the same lots, before their gates."""
         placed = {}
         for handle, lots in case.positions.items():
             one = self.state.instrument(handle)
-            placed[one.product_number, one.fabric_index, one.window] = lots
+            if self.state.core.phase(handle) in _BEFORE_GATE:
+                placed[one.product_number, one.fabric_index, one.window] = lots
         return runs_of(placed)
 
     def _tell_item(self, case: Case, index: int, item: Item) -> None:
@@ -245,22 +247,40 @@ class Estates:
 
     def _award(self, case: Case) -> None:
         """Open the bids, hand the lots over at the mark, and settle the prices (CLR-AUC)."""
-        state, items = self.state, self.items(case)
+        state = self.state
         bids = [Bid(account, item, lots, price, seq) for account, item, lots, price, seq in case.bids]
-        result = award(items, [bid for bid in bids if bid.item < len(items)])
+        good = [self._is_there(case, item) for item in case.items]
+        bids = [bid for bid in bids if good[bid.item] and self._may_take(bid, case.items[bid.item])]
+        result = award(case.items, bids)
         for one in result.awards:
-            self._hand_over(case, items[one.item], one)
+            self._hand_over(case, case.items[one.item], one)
         self._drop_flat(case)
-        case.auction_ns, case.bids = 0, []
+        case.auction_ns, case.items, case.bids = 0, [], []
         case.opened_ns = state.core.now_ns  # What is left goes through disposal once more.
+
+    def _handles(self, item: Item) -> list[int]:
+        product = self.state.catalogue.product(item.product)
+        windows = range(item.first, item.first + item.windows * product.window_hours, product.window_hours)
+        found = [self.state.catalogue.handle(product.name, product.fabrics[item.fabric], one) for one in windows]
+        return [handle for handle in found if handle is not None]
+
+    def _is_there(self, case: Case, item: Item) -> bool:
+        """Whether an item is still as it was told: behind a gate its lots are obligations (CLR-AUC-007)."""
+        return all(
+            case.positions.get(handle) == item.lots and self.state.core.phase(handle) in _BEFORE_GATE
+            for handle in self._handles(item)
+        )
+
+    def _may_take(self, bid: Bid, item: Item) -> bool:
+        """Whether a bidder may hold it: he has not defaulted since, and is not short where he pays in full."""
+        if self.state.member(bid.account).level is Level.DEFAULTED:
+            return False
+        return item.lots > 0 or not self.state.core.is_prepaid(bid.account)
 
     def _hand_over(self, case: Case, item: Item, one: Award) -> None:
         state, product = self.state, self.state.catalogue.product(item.product)
-        fabric = product.fabrics[item.fabric]
         at_mark = 0
-        for window in range(item.first, item.first + item.windows * product.window_hours, product.window_hours):
-            handle = state.catalogue.handle(product.name, fabric, window)
-            assert handle is not None
+        for handle in self._handles(item):
             lots = one.lots if item.lots > 0 else -one.lots
             giver, taker = (state.account, one.account) if lots > 0 else (one.account, state.account)
             state.core.move_lots(handle, giver, taker, one.lots)

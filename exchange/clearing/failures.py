@@ -47,10 +47,11 @@ class Failures:
         bill = Bill(self._begin_ns(failed[0]), self.cases.budget(case) + sum(aside.values()))
         idle = {need.failed.buyer: self._running(need.failed.origin, need.failed.buyer) for need in needs}
         self.substitution.replace(case, needs, bill)
+        lost_work = self._compensate(needs, bill, idle)  # Of all that failed, before some of it waits for a call.
         waits = self._wait_for_call(case, needs)
         moved = [] if waits else self.substitution.postpone(case, needs, bill)
         self._bring_over(case, aside, bill)
-        claims = self._premium(case, bill) + self._compensate(needs, bill, idle)
+        claims = self._premium(case, bill) + lost_work
         self.cases.pay(case, claims)
         self.substitution.later.settle(self.state.ledger, case, moved)
         for need in needs:
@@ -68,7 +69,7 @@ class Failures:
         holder = state.account if duty.stranded else duty.buyer
         if holder != duty.provider:
             state.core.move_lots(duty.handle, holder, duty.provider, duty.lots)
-        if duty.provider != state.account:
+        if meter is not None and duty.provider != state.account:  # A trader's uncovered short is no provider's failure.
             state.provider(duty.provider).failures.append((state.core.now_ns, duty.lots))
         for account, flags in ((duty.buyer, 0), (duty.provider, EventFlag.SELL)):
             for first, count in duty.nodes or [(-1, duty.lots)]:
@@ -94,7 +95,7 @@ class Failures:
         found: dict[int, int] = {}
         for duty in failed:
             if duty.case and duty.case != case.number:
-                spent = duty.paid - duty.buyer_paid
+                spent = duty.paid - duty.of_buyer
                 found[duty.case] = found.get(duty.case, 0) + max(0, duty.value - duty.buyer_value - spent)
         return found
 
@@ -117,7 +118,7 @@ class Failures:
             case.call_ns = self.state.core.now_ns + call_s * NS_PER_SECOND
         for need in left:
             case.waiting.append(need.failed.number)
-            need.failed.equivalent = need.lots  # What is still to be found of it.
+            need.failed.original_lots = need.lots  # What is still to be found of it.
         return True
 
     def tell_cash(self, case: Case, need: Need) -> None:
@@ -142,7 +143,7 @@ class Failures:
             duties = [duty for duty in waiting if duty.origin == origin]
             whole = self._whole_buyers(duties)
             needs = [
-                Need(duty, duty.equivalent, self.state.wish(duty.buyer, origin), duty.buyer in whole)
+                Need(duty, duty.original_lots, self.state.wish(duty.buyer, origin), duty.buyer in whole)
                 for duty in duties
             ]
             bill = Bill(self._begin_ns(duties[0]), self.cases.budget(case))

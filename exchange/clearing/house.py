@@ -90,6 +90,11 @@ class ClearingHouse:
         """Whether an instrument is an option, whose shorts are not bought in at its gate."""
         return instrument.product_number in self.state.options
 
+    def listed(self, product_number: int) -> None:
+        """Let the next run take marks and rates: windows of a cleared product have been listed (CLR-RUN-002)."""
+        if product_number in self.state.products:
+            self.state.next_mark_ns = 0
+
     def run(self) -> None:
         """Do everything that is due at this time, in the order of CLR-RUN-001."""
         state = self.state
@@ -354,7 +359,7 @@ class ClearingHouse:
         case = self.state.cases.get(given["case"])
         if case is None or case.auction_ns <= self.state.core.now_ns:
             raise CatalogueError(RejectReason.NO_AUCTION, "there is no such auction open")
-        check_range("item", given["item"], 0, len(self.estates.items(case)) - 1)
+        check_range("item", given["item"], 0, len(case.items) - 1)
         check_range("lots", given["lots"], 1, LOTS_MAX)
         check_range("micros", given["micros"], 0, AMOUNT_MAX)
         if self.state.member(account).level is Level.DEFAULTED:

@@ -11,6 +11,7 @@ from exchange.clearing.margin import (
     RELEASE_PPM,
     MarginResult,
     concentration,
+    cover_two,
     level,
     margin_of_losses,
 )
@@ -26,6 +27,7 @@ from exchange.records import EventType
 from exchange.units import MONEY_MAX, NS_PER_SECOND
 
 ACCOUNTS_PER_CHUNK = 4_096
+STRESS_PPM = 2_000_000  # Of the scenarios, for the size of the default fund.
 Positions = dict[int, int]  # Lots by handle.
 
 
@@ -93,6 +95,24 @@ class Margining:
                     matrix[row, place[handle]] = lots
         result = scan_losses(matrix, sheet.losses)
         return zip(accounts, result.margin.tolist(), result.gross.tolist(), strict=True)
+
+    def fund_needed(self, sheet: Sheet, demanded: dict[int, Demanded]) -> int:
+        """Return what the default fund should hold: the two owner groups that would lose most beyond their margin.
+
+        Each scenario is taken STRESS_PPM as hard as margin takes it (CLR-SCAN-013). O(positions x scenarios).
+        """
+        place = sheet.place()
+        groups: dict[int, list[int]] = {}
+        for account, held in self.positions().items():
+            if account == self.state.account:
+                continue
+            losses = groups.setdefault(self.state.core.group(account), [0] * len(sheet.names))
+            rows = [(lots, sheet.losses[place[handle]]) for handle, lots in held.items() if handle in place]
+            margin = demanded[account].total if account in demanded else 0
+            for number in range(len(losses)):
+                loss = sum(lots * row[number] for lots, row in rows)
+                losses[number] += ceil_div(loss * STRESS_PPM, PPM * PPM) - margin
+        return cover_two(list(groups.values()))
 
     def explain(self, account: int, sheet: Sheet) -> tuple[MarginResult, Demanded]:
         """Return an account's margin scenario by scenario, and what it must hold in all."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from exchange.units import NS_PER_SECOND
+
 Run = tuple[int, int]  # First node and how many.
 NEVER = -1
 
@@ -51,6 +53,7 @@ class Meter:
         chosen = (self.free() if nodes is None else nodes)[:lots]
         self.works_for[chosen] = obligation
         self.since_ns[chosen] = since_ns
+        self.effective[chosen] = 0  # What they did before was for nobody.
         return runs_of(chosen)
 
     def give(self, runs: Iterable[Run], obligation: int, since_ns: int | None = None) -> None:
@@ -59,6 +62,22 @@ class Meter:
             self.works_for[first : first + count] = obligation
             if since_ns is not None:
                 self.since_ns[first : first + count] = since_ns
+
+    def worked_s(
+        self, run: Run, start_ns: int, interval_s: int, interval: int, intervals: int, seconds: int
+    ) -> npt.NDArray[np.int64]:
+        """Return the seconds of intervals that each node of a run was on duty, ``seconds`` of each being up.
+
+        A node that took over within an interval counts from there on. O(nodes).
+        """
+        first, count = run
+        since_s = -((start_ns - self.since_ns[first : first + count]) // NS_PER_SECOND)
+        begun = since_s // interval_s  # The interval in which it took over; before the window for a whole one.
+        whole = np.maximum(interval + intervals - np.maximum(interval, begun + 1), 0)
+        partly = (begun >= interval) & (begun < interval + intervals)
+        part_s = np.minimum(seconds, (begun + 1) * interval_s - since_s)
+        worked_s: npt.NDArray[np.int64] = whole * seconds + partly * part_s
+        return worked_s
 
     def sum_effective(self, runs: Iterable[Run]) -> int:
         """Return the seconds x ppm of nodes."""

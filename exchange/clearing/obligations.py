@@ -40,12 +40,12 @@ class Obligation:
     value: int  # Micro-dollars for full delivery at the contract's rating.
     buyer_value: int  # Of that, what the buyer's escrow pays.
     mark: int  # Ticks at which the buyer pays.
+    original_lots: int  # Lots as the buyer has bought them, that these stand for; fewer or more in another class.
     case: int = 0  # Whose estate pays the rest.
     original: bool = True  # No substitute.
-    equivalent: int = 0  # Original lots that these stand for, where the class is another one; 0: as many.
     suspect: int = 0  # Nodes told to be suspect.
     paid: int = 0
-    buyer_paid: int = 0  # Of that, from the buyer's escrow.
+    of_buyer: int = 0  # Of that, from his escrow.
     closed: bool = False
     failed: bool = False
     stranded: bool = False  # The buyer's gang has gone elsewhere; it is delivered to nobody.
@@ -60,11 +60,6 @@ class Obligation:
     def missing(self) -> int:
         """Lots without a node."""
         return self.lots - count_of(self.nodes)
-
-    @property
-    def original_lots(self) -> int:
-        """Lots as the buyer has bought them."""
-        return self.equivalent or self.lots
 
     def full(self, contract_ppm: int) -> int:
         """Return the seconds x ppm of full delivery."""
@@ -84,15 +79,16 @@ class Obligation:
         """
         value = self.value * lots // self.lots
         buyer_value = self.buyer_value * lots // self.lots
-        equivalent = self.equivalent * lots // self.lots
+        original_lots = self.original_lots * lots // self.lots
         part = Obligation(
             number, self.provider, self.buyer, self.handle, self.origin, lots, nodes, self.seq, self.start_ns,
-            self.end_ns, value, buyer_value, self.mark, self.case, self.original, equivalent, stranded=self.stranded,
+            self.end_ns, value, buyer_value, self.mark, original_lots, self.case, self.original,
+            stranded=self.stranded,
         )  # fmt: skip
         self.lots -= lots
         self.value -= value
         self.buyer_value -= buyer_value
-        self.equivalent -= equivalent
+        self.original_lots -= original_lots
         return part
 
     def canonical(self) -> str:
@@ -100,8 +96,8 @@ class Obligation:
         nodes = ",".join(f"{first}+{count}" for first, count in self.nodes)
         numbers = (
             self.number, self.provider, self.buyer, self.handle, self.origin, self.lots, self.seq, self.start_ns,
-            self.end_ns, self.value, self.buyer_value, self.mark, self.case, int(self.original), self.equivalent,
-            self.suspect, self.paid, self.buyer_paid, int(self.closed), int(self.failed), int(self.stranded),
+            self.end_ns, self.value, self.buyer_value, self.mark, self.case, int(self.original), self.original_lots,
+            self.suspect, self.paid, self.of_buyer, int(self.closed), int(self.failed), int(self.stranded),
             self.claimed_ns,
         )  # fmt: skip
         return f"obligation {' '.join(map(str, numbers))} {nodes}"

@@ -3,17 +3,27 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from exchange.catalogue.registry import Instrument
 from exchange.clearing.arithmetic import PPM, ceil_div
 from exchange.clearing.contracts import Contracts
 from exchange.clearing.curve import WindowPrices, index, marks, mid
-from exchange.clearing.margin import ENTRY_PPM, REBUILD_PPM, Column, buffered, lot_losses, rates
+from exchange.clearing.margin import (
+    ENTRY_PPM,
+    REBUILD_PPM,
+    Column,
+    buffered,
+    lot_losses,
+    open_interest_fraction,
+    rates,
+)
 from exchange.clearing.options import doubled, option_rates, short_least
 from exchange.clearing.scenarios import OUTAGES_MAX, Scenario, join, shocks
 from exchange.clearing.state import HouseState
 from exchange.clearing.tenor import buyer_prefund, delivery_addon
 from exchange.records import EventType, Phase, Side
-from exchange.units import HOUR_NS, MONEY_MAX, NS_PER_SECOND, PRICE_MAX_TICKS
+from exchange.units import HOUR_NS, LOTS_MAX, MONEY_MAX, NS_PER_SECOND, PRICE_MAX_TICKS
 
 DAY_NS = 24 * HOUR_NS
 MARKED = (Phase.CONTINUOUS, Phase.PRECLOSE, Phase.VOLATILITY, Phase.HALTED, Phase.OPEN)
@@ -39,7 +49,8 @@ class Sheet:
     lots: tuple[tuple[int, int], ...]  # Mark, and micros of a tick on a lot.
     losses: tuple[tuple[int, ...], ...]  # Of one lot long by scenario, micros x ppm.
     rates: tuple[tuple[int, int], ...]  # Worst loss of a lot long and of one short, micros.
-    buffered: tuple[tuple[int, int], ...]  # The same with the buffer (CLR-SCAN-009).
+    buffered: tuple[tuple[int, int], ...]  # As charged: with buffer, and what open interest asks.
+    quiet: tuple[tuple[int, int], ...]  # With the buffer alone, without what open interest asks.
     names: tuple[str, ...]
     ahead: tuple[tuple[int, int], ...]  # Prefunding of one lot long, delivery add-on of one lot short, micros.
     least: tuple[int, ...]  # Least margin of one lot short, micros: of an option (CLR-OPT-008).
@@ -151,11 +162,15 @@ class Pricing:
         if state.options:
             names = tuple(f"{name}, volatility {way}" for name in names for way in ("up", "down"))
         rows = [self._row(one, shocked) for one, shocked in zip(ordered, by_window, strict=True)]
+        open_lots = self._open_lots()
         return Sheet(
             tuple(one.handle for one in ordered),
             tuple((row.mark, row.lot_micros) for row in rows),
             tuple(row.losses for row in rows),
             tuple(row.rates for row in rows),
+            tuple(
+                self._charged(one, row, open_lots.get(one.handle, 0)) for one, row in zip(ordered, rows, strict=True)
+            ),
             tuple(self._buffered(one, row) for one, row in zip(ordered, rows, strict=True)),
             names,
             tuple(row.ahead for row in rows),
@@ -174,6 +189,29 @@ class Pricing:
         if self.state.options:
             losses = doubled(losses)
         return _Row(mark, lot, losses, rates(column), self._ahead(one, column), 0)
+
+    def _open_lots(self) -> dict[int, int]:
+        """Return the open interest of windows, where a class has bounds for it."""
+        if all(risk.open_interest_high > LOTS_MAX for risk in self.state.risks.values()):
+            return {}
+        rows = np.frombuffer(self.state.core.positions_bytes(), np.int64).reshape(-1, 5)
+        found: dict[int, int] = {}
+        for handle, lots in rows[rows[:, 2] > 0, 1:3].tolist():
+            found[handle] = found.get(handle, 0) + lots
+        return found
+
+    def _charged(self, one: Instrument, row: _Row, open_lots: int) -> tuple[int, int]:
+        """Return rates with their buffer, raised where too much is open in the window (CLR-RATE-006)."""
+        long, short = self._buffered(one, row)
+        risk = self.state.risk(self.state.class_of[one.product_number])
+        notional = row.mark * row.lot_micros
+        if open_lots <= risk.open_interest_low or notional == 0:
+            return long, short
+        bounds = open_lots, risk.open_interest_low, risk.open_interest_high
+        raised = [
+            ceil_div(notional * open_interest_fraction(rate * PPM // notional, *bounds), PPM) for rate in (long, short)
+        ]
+        return max(long, min(raised[0], self._worth(one, notional))), max(short, raised[1])
 
     def _buffered(self, one: Instrument, row: _Row) -> tuple[int, int]:
         """Return rates with what is left of their buffer; it grows again once a day (CLR-RATE-004)."""
@@ -206,10 +244,11 @@ class Pricing:
     def publish(self, sheet: Sheet) -> None:
         """Give the core the rates of one lot: 125 % of the worst scenario, at least what lies ahead (CLR-RATE-002)."""
         day = self.state.core.now_ns // DAY_NS
-        for handle, (mark, lot), (long, short), (prefund, addon) in zip(
-            sheet.handles, sheet.lots, sheet.buffered, sheet.ahead, strict=True
-        ):
-            self.state.buffers[handle] = day, long, short
+        for place, handle in enumerate(sheet.handles):
+            (mark, lot), (long, short), (prefund, addon) = (
+                sheet.lots[place], sheet.buffered[place], sheet.ahead[place],
+            )  # fmt: skip
+            self.state.buffers[handle] = day, *sheet.quiet[place]
             worth = self._worth(self.state.instrument(handle), mark * lot)
             entry = min(ceil_div(long * ENTRY_PPM, PPM), worth)
             wanted = max(entry, prefund), max(ceil_div(short * ENTRY_PPM, PPM), addon)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from exchange.catalogue import Catalogue
 from exchange.catalogue.registry import Instrument
+from exchange.clearing.auction import Item
 from exchange.clearing.ledger import Ledger, Purse
 from exchange.clearing.meters import Meter
 from exchange.clearing.obligations import NO_WISH, Delivery, Wish
@@ -179,6 +180,7 @@ class Case:
     waiting: list[int] = field(default_factory=list)  # Failed obligations that wait for the call auction.
     call_ns: int = 0  # When that ends.
     auction_ns: int = 0  # When the bids for what is left are opened; 0: no auction yet.
+    items: list[Item] = field(default_factory=list)  # Of the auction, as they were told.
     bids: list[tuple[int, int, int, int, int]] = field(default_factory=list)  # account, item, lots, price, seq
 
     def canonical(self) -> str:
@@ -193,7 +195,8 @@ class Case:
             for account in sorted(self.unpaid[which])
         )
         head = f"case {self.number} {self.kind.value} {self.defaulter} {self.pool} {self.opened_ns}"
-        rest = f"{self.waiting} {self.call_ns} {self.auction_ns} {self.bids} {sorted(self.assessed.items())}"
+        items = " ".join(",".join(map(str, item)) for item in self.items)
+        rest = f"{self.waiting} {self.call_ns} {self.auction_ns} {self.bids} {sorted(self.assessed.items())} {items}"
         return f"{head}; {positions}; {payments}; {repaid}; {unpaid}; {rest}"
 
 

@@ -4,6 +4,8 @@ The failed contract ends on both sides; each substitute sells to the house, whic
 own price. What a substitute costs above that is the defaulter's debt.
 """
 
+from typing import NamedTuple
+
 from exchange.clearing.allocation import Demand, allocate, equivalent_lots, original_lots, uniform_price
 from exchange.clearing.arithmetic import ceil_div
 from exchange.clearing.later import Later, Moved
@@ -15,6 +17,16 @@ from exchange.clearing.state import Case, HouseState
 from exchange.clearing.words import Level, Stage
 from exchange.records import EventFlag, EventType
 from exchange.units import BPS, LOTS_MAX, NS_PER_SECOND, SECONDS_PER_HOUR
+
+
+class Piece(NamedTuple):
+    """A substitute that will be bought for one need."""
+
+    offer: Offer
+    lots: int
+    stands_for: int  # Whole original lots.
+    value: int  # What it costs till the end, micro-dollars.
+    buyer_value: int  # Of that, what the buyer pays.
 
 
 class Substitution:
@@ -93,7 +105,7 @@ class Substitution:
         delivery = self._delivery(failed.origin)
         well = [duty for duty in delivery.obligations if duty.buyer == failed.buyer and not duty.closed]
         whole_gang = (*well, failed)
-        if any(duty.equivalent or duty.case or duty.handle != failed.handle for duty in whole_gang):
+        if any(duty.original_lots != duty.lots or duty.case or duty.handle != failed.handle for duty in whole_gang):
             return  # It has been moved or mended before.
         lots = need.lots + sum(duty.lots for duty in well)
         mark, seconds = failed.mark, (failed.end_ns - bill.begin_ns) // NS_PER_SECOND
@@ -106,9 +118,8 @@ class Substitution:
             offers = self.market.offers(failed.origin, mark, handle, excluded)
             whole = Need(failed, lots, need.wish, True)
             pieces = self._pieces(whole, lots, lots, handle, offers, bill)
-            costs = [self._values(whole, handle, one.ticks, count, count, bill.begin_ns) for one, count, _ in pieces]
-            cost = stranded + sum(value - own for value, own in costs)
-            if sum(count for _, count, _ in pieces) < lots or cost * SECONDS_PER_HOUR > limit:
+            cost = stranded + sum(piece.value - piece.buyer_value for piece in pieces)
+            if sum(piece.lots for piece in pieces) < lots or cost * SECONDS_PER_HOUR > limit:
                 continue
             surcharge = ceil_div((bill.premium + cost) * state.terms_of(failed.origin).surcharge_bps, BPS)
             if bill.premium + cost + surcharge > bill.budget:
@@ -147,13 +158,18 @@ class Substitution:
             spare = meter.free()
             spare = spare[meter.last_ok_ns[spare] >= max(alive_ns, 0)]
             lots = min(len(spare), failed.lots)
-            if lots == 0 or failed.equivalent or (need.wish.gang and lots < failed.lots):
+            is_other = failed.handle != failed.origin or failed.original_lots != failed.lots
+            if lots == 0 or is_other or (need.wish.gang and lots < failed.lots):
                 continue
             number = state.take_obligation_number()
             nodes = meter.take(lots, number, state.core.now_ns, spare)
+            offer = Offer(0, failed.mark, lots, failed.provider)
+            _, own = self._values(need, failed.handle, failed.mark, lots, (lots, 1), state.core.now_ns)
+            # A cured lot is the provider's own again: both sides of the contract go on.
+            state.core.move_lots(failed.handle, failed.provider, failed.buyer, lots)
             self._engage(
-                case, need, Offer(0, failed.mark, lots, failed.provider), failed.handle, lots, lots, Stage.CURE,
-                state.core.now_ns, number, nodes,
+                case, need, Piece(offer, lots, lots, own, own), failed.handle, Stage.CURE, state.core.now_ns, number,
+                nodes,
             )  # fmt: skip
 
     # S1 to S3, and the call.
@@ -189,76 +205,72 @@ class Substitution:
             lots = 0 if need.wish.gang else original_lots(there, factor)
             wanted = equivalent_lots(lots, factor)
         pieces = self._pieces(need, lots, wanted, handle, offers, bill)
-        if need.wish.gang and sum(piece[1] for piece in pieces) < wanted:
+        if need.wish.gang and sum(piece.lots for piece in pieces) < wanted:
             return
-        for offer, count, stands_for in pieces:
-            taken = self.state.core.hit(offer.oid, count, self.state.account, 0, offer.ticks, True)
-            assert taken == count, "a substitute that was seen must be there"
-            self._novate(need, offer, handle, count)
-            bill.premium += self._engage(
-                case, need, offer, handle, count, stands_for, stage, bill.begin_ns, 0, None
-            )
-        use_up(offers, [count for _, count, _ in pieces])
+        for piece in pieces:
+            taken = self.state.core.hit(piece.offer.oid, piece.lots, self.state.account, 0, piece.offer.ticks, True)
+            assert taken == piece.lots, "a substitute that was seen must be there"
+            # The lots the house has bought are handed on to the buyer.
+            self.state.core.move_lots(handle, self.state.account, need.failed.buyer, piece.lots)
+            self._engage(case, need, piece, handle, stage, bill.begin_ns, 0, None)
+            bill.premium += piece.value - piece.buyer_value
+        use_up(offers, [piece.lots for piece in pieces])
 
     def _pieces(
         self, need: Need, lots: int, wanted: int, handle: int, offers: list[Offer], bill: Bill
-    ) -> list[tuple[Offer, int, int]]:
-        """Return (offer, its lots, original lots they stand for), cheapest first, within the budget (CLR-REAL-007)."""
-        pieces: list[tuple[Offer, int, int]] = []
+    ) -> list[Piece]:
+        """Return what is bought to serve so many lots, cheapest first, within the budget (CLR-REAL-007)."""
+        pieces: list[Piece] = []
         spent, left, left_original = bill.premium, wanted, lots
         for offer in offers:
             count = min(offer.lots, left)
             if count == 0:
                 break
             stands_for = left_original * count // left
-            value, buyer_value = self._values(need, handle, offer.ticks, count, stands_for, bill.begin_ns)
+            part = lots * count, wanted
+            value, buyer_value = self._values(need, handle, offer.ticks, count, part, bill.begin_ns)
             spent += value - buyer_value
             surcharge = self.state.terms_of(need.failed.origin).surcharge_bps
             if spent + ceil_div(spent * surcharge, BPS) > bill.budget:
                 break
-            pieces.append((offer, count, stands_for))
+            pieces.append(Piece(offer, count, stands_for, value, buyer_value))
             left -= count
             left_original -= stands_for
         return pieces
 
     def _values(
-        self, need: Need, handle: int, ticks: int, lots: int, stands_for: int, begin_ns: int
+        self, need: Need, handle: int, ticks: int, lots: int, original: tuple[int, int], begin_ns: int
     ) -> tuple[int, int]:
-        """Return what a substitute costs till the end, rounded up, and what of it the buyer pays, rounded down."""
+        """Return what a substitute costs till the end, rounded up, and what of it the buyer pays, rounded down.
+
+        ``original`` is what the lots do the work of: a fraction of original lots, which need not be whole.
+        """
         state, failed = self.state, need.failed
         seconds = (failed.end_ns - begin_ns) // NS_PER_SECOND
         lot_scu, _ = state.scu_hours(handle)
         origin_scu, _ = state.scu_hours(failed.origin)
         value = ceil_div(lots * state.price_micros(handle, ticks) * lot_scu * seconds, SECONDS_PER_HOUR)
-        own = stands_for * state.price_micros(failed.origin, failed.mark) * origin_scu * seconds // SECONDS_PER_HOUR
+        stands_for, of = original
+        price = state.price_micros(failed.origin, failed.mark) * origin_scu
+        own = stands_for * price * seconds // (SECONDS_PER_HOUR * of)
         return value, min(own, value)
 
-    def _novate(self, need: Need, offer: Offer, handle: int, lots: int) -> None:
-        """Hand the lots the house has bought on to the buyer."""
-        self.state.core.move_lots(handle, self.state.account, need.failed.buyer, lots)
-
     def _engage(
-        self, case: Case, need: Need, offer: Offer, handle: int, lots: int, stands_for: int, stage: Stage,
-        begin_ns: int, number: int, nodes: list[Run] | None,
-    ) -> int:  # fmt: skip
-        """Write the new obligation down, tell it, and return what it costs above the buyer's price."""
-        state, failed = self.state, need.failed
-        value, buyer_value = self._values(need, handle, offer.ticks, lots, stands_for, begin_ns)
-        if stage is Stage.CURE:
-            value = buyer_value
-            # A cured lot is the provider's own again: both sides of the contract go on.
-            state.core.move_lots(handle, failed.provider, failed.buyer, lots)
+        self, case: Case, need: Need, piece: Piece, handle: int, stage: Stage, begin_ns: int, number: int,
+        nodes: list[Run] | None,
+    ) -> None:  # fmt: skip
+        """Write the new obligation down, and tell it."""
+        state, failed, offer, lots = self.state, need.failed, piece.offer, piece.lots
         number = number or state.take_obligation_number()
         taken = self.meter(handle, offer.account).take(lots, number, begin_ns) if nodes is None else nodes
         duty = Obligation(
             number, offer.account, failed.buyer, handle, failed.origin, lots, taken, failed.seq, begin_ns,
-            failed.end_ns, value, buyer_value, failed.mark, 0 if stage is Stage.CURE else case.number, False,
-            0 if lots == stands_for and handle == failed.origin else stands_for,
+            failed.end_ns, piece.value, piece.buyer_value, failed.mark, piece.stands_for,
+            0 if stage is Stage.CURE else case.number, False,
         )  # fmt: skip
         self._delivery(failed.origin).obligations.append(duty)
-        need.lots -= stands_for
-        self._tell(case, duty, offer, stage, stands_for)
-        return value - buyer_value
+        need.lots -= piece.stands_for
+        self._tell(case, duty, offer, stage, piece.stands_for)
 
     def meter(self, handle: int, provider: int) -> Meter:
         """Return the meter of a provider's nodes in an instrument, made at first use."""

@@ -119,7 +119,9 @@ class Watch:
         contract = self.state.terms_of(meter.handle).contract_ppm
         meter.readings[key] = digest(content)
         meter.read_until[nodes] = interval + intervals
-        meter.effective[nodes] += intervals * metering.effective(seconds, rating_ppm, contract)
+        start_ns = self.state.instrument(meter.handle).window * HOUR_NS
+        worked_s = meter.worked_s(run, start_ns, metering.INTERVAL_S, interval, intervals, seconds)
+        meter.effective[nodes] += worked_s * metering.effective(1, rating_ppm, contract)
         low = metering.is_low(rating_ppm, contract)
         meter.low[nodes] = meter.low[nodes] + intervals if low else 0
         return True

@@ -12,22 +12,29 @@ from gateway.client import (
     Assigned,
     BoughtIn,
     ConnectionClosed,
+    Default,
     Done,
     EventReader,
+    LayerPaid,
+    LotState,
     OrderRejected,
     Session,
+    Substitute,
     connect,
 )
 from gateway.client.orders import OpenOrder
 from gateway.demo.figures import Figures
 from gateway.demo.venue import Venue
 
+Heard = Done | Assigned | BoughtIn | LotState | Substitute | LayerPaid | Default
+CLEARING = (LotState, Substitute, LayerPaid, Default)
+
 
 @contextlib.asynccontextmanager
 async def trader(venue: Venue, account: str, figures: Figures) -> AsyncIterator[Session]:
     """Give a session of an account, whose ends and deliveries are counted."""
     async with connect(venue.url, venue.keys[account], cod="lane") as session:
-        hearing = asyncio.create_task(hear(session, account, figures))
+        hearing = asyncio.create_task(hear(venue, session, account, figures))
         try:
             yield session
         finally:
@@ -35,17 +42,36 @@ async def trader(venue: Venue, account: str, figures: Figures) -> AsyncIterator[
             await asyncio.gather(hearing, return_exceptions=True)
 
 
-async def hear(session: Session, account: str, figures: Figures) -> None:
-    """Count what gates do to an account."""
-    events: EventReader[Done | Assigned | BoughtIn] = session.events(Done, Assigned, BoughtIn)
+async def hear(venue: Venue, session: Session, account: str, figures: Figures) -> None:
+    """Count what gates and the clearinghouse do to an account."""
+    events: EventReader[Heard] = session.events(Done, Assigned, BoughtIn, *CLEARING)
     with contextlib.suppress(ConnectionClosed):
         async for event in events:
-            if isinstance(event, Assigned):
+            if isinstance(event, CLEARING):
+                tell_clearing(venue, session, account, event, figures)
+            elif isinstance(event, Assigned):
                 figures.assign(event, account)
             elif isinstance(event, BoughtIn):
                 figures.buy_in(event, account, session.instruments.find(event.inst).symbol)
             elif event.reason == DoneReason.GATE:
                 figures.ended_by_gates += 1
+
+
+def tell_clearing(
+    venue: Venue, session: Session, account: str, event: LotState | Substitute | LayerPaid | Default, figures: Figures
+) -> None:
+    """Note what a default does to an account."""
+    if isinstance(event, LotState):
+        if event.is_failed and event.role == 1:
+            figures.fail_lots(account, event.qty, session.instruments.find(event.inst).symbol, event.since_ts)
+    elif isinstance(event, Substitute):
+        instrument = session.instruments.find(event.inst)
+        other = venue.engine.catalogue.account_name(event.other) or ""
+        figures.substitute(account, other, event, instrument.symbol, instrument.price(event.px))
+    elif isinstance(event, LayerPaid):
+        figures.pay_layer(account, event)
+    else:
+        figures.news.append(f"default  case {event.case} of {account}: {event.kind_name.lower()}")
 
 
 def phase_of(session: Session, symbol: str) -> int | None:

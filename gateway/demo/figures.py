@@ -1,11 +1,14 @@
 """What the demonstration counts."""
 
+import datetime
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.client import Assigned, BlockOrder, BoughtIn, Indicative, Perished, Status
+from exchange.clearing.waterfall import Layer
+from exchange.clearing.words import Stage
+from gateway.client import Assigned, BlockOrder, BoughtIn, Indicative, LayerPaid, Perished, Status, Substitute
 
 LATENCIES_KEPT = 2_000
 NEWS_KEPT = 200
@@ -62,6 +65,12 @@ class Figures:
     widest: BlockFill | None = None
     started_s: float = field(default_factory=time.monotonic)
     refusals: dict[str, int] = field(default_factory=dict)
+    lots_failed: int = 0
+    lots_replaced: int = 0
+    lots_in_cash: int = 0
+    substitutes_cost: int = 0  # Micro-dollars.
+    buyers_pay: int = 0  # Of that, the buyers at their own prices.
+    layers: Counter[str] = field(default_factory=Counter)  # Who has paid for defaults from what, micro-dollars.
     _gated: deque[tuple[float, int, str]] = field(default_factory=deque)
 
     def refuse(self, reason: str) -> None:
@@ -81,6 +90,34 @@ class Figures:
         self.lots_uncovered += event.uncovered
         rest = f", {event.uncovered} were not to be had" if event.uncovered else ""
         self.news.append(f"bought in  {account} was short in {symbol}: {event.qty} lots bought for it{rest}")
+
+    def fail_lots(self, account: str, lots: int, symbol: str, since_us: int) -> None:
+        """Note that a provider's nodes have failed."""
+        self.lots_failed += lots
+        heard = datetime.datetime.fromtimestamp(since_us // 1_000_000, datetime.UTC).strftime("%H:%M:%S")
+        self.news.append(f"failed  {account}: {lots} lots of {symbol}, last heard of at {heard}")
+
+    def substitute(self, account: str, other: str, event: Substitute, symbol: str, price: str) -> None:
+        """Note a substitute, as buyer (role 0) or as the one who steps in."""
+        if event.role == 1:
+            self.substitutes_cost += event.micros
+            return
+        if event.stage == Stage.CASH:
+            self.lots_in_cash += event.for_qty or event.qty
+            self.news.append(f"cash  {account}: {event.qty} lots of {symbol} are refunded")
+            return
+        self.lots_replaced += event.for_qty
+        self.buyers_pay += event.micros
+        self.news.append(
+            f"substitute  {account}: {event.qty} lots of {symbol} from {other} at ${price} "
+            f"({event.stage_name.lower()}); {account} pays its own price, {dollars(event.micros)}"
+        )
+
+    def pay_layer(self, account: str, event: LayerPaid) -> None:
+        """Note who has paid for a default from what."""
+        source = LAYER_WORDS[Layer(event.layer)]
+        self.layers[f"{account}, {source}"] += event.micros
+        self.news.append(f"paid  {account}: {dollars(event.micros)} from its {source}")
 
     def perish(self, event: Perished, symbol: str) -> None:
         """Note the capacity of a settled window that nobody had bought."""
@@ -119,6 +156,17 @@ class Figures:
     def elapsed_s(self) -> float:
         """Seconds since the traders began."""
         return time.monotonic() - self.started_s
+
+
+LAYER_WORDS = {
+    Layer.L1: "bond", Layer.L2: "collateral", Layer.L3: "own fund share", Layer.L6: "fund share",
+    Layer.L7: "assessment",
+}  # fmt: skip
+
+
+def dollars(micros: int) -> str:
+    """Write an amount of money."""
+    return f"${micros / 1e6:,.2f}"
 
 
 def owners(nodes: list[NodeRun]) -> str:

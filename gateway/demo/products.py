@@ -6,6 +6,8 @@ from exchange.catalogue.symbols import format_symbol
 from exchange.units import price_text
 
 PROVIDERS = ("provider-ash", "provider-birch", "provider-cedar")
+DOGWOOD = "provider-dogwood"  # Stands by.
+ELM = "provider-elm"  # Fails.
 ROLLING_HOURS = 171  # A week of them is open behind the next window, also when that one's gate has closed.
 
 # How windows of these products live (docs/spec/windows.md).
@@ -14,7 +16,7 @@ TERMS = {
     "preclose_s": 300,
     "random_end_s": 5,
     "balancing_s": 3_300,
-    "settle_s": 3_600,
+    "settle_s": 3_900,
     "volatility_call_s": 120,
     "band_dynamic_bps": 1_000,
     "band_static_bps": 5_000,

@@ -19,10 +19,11 @@ from gateway.client import ConnectionClosed, HourglassError
 from gateway.demo.attendance import trader
 from gateway.demo.blocks import PLANS, buy_blocks
 from gateway.demo.buyers import buy_hours
+from gateway.demo.clearing import keep_beating, provide_and_die, stand_by
 from gateway.demo.demand import Job, drawn_jobs, traced_jobs
-from gateway.demo.figures import Figures
+from gateway.demo.figures import Figures, dollars
 from gateway.demo.makers import HABITS, make_market
-from gateway.demo.products import PROVIDERS
+from gateway.demo.products import DOGWOOD, ELM, PROVIDERS
 from gateway.demo.providers import provide
 from gateway.demo.spectator import observe
 from gateway.demo.tape import read_tape
@@ -67,6 +68,8 @@ def tasks_of(venue: Venue, options: Options, figures: Figures) -> list[Coroutine
     """Everybody who trades."""
     seed = options.seed
     tasks = [provide(venue, name, figures, seed + index) for index, name in enumerate(PROVIDERS)]
+    tasks += [keep_beating(venue, name) for name in PROVIDERS]
+    tasks += [provide_and_die(venue, figures), stand_by(venue, figures, seed + 40)]
     tasks += [make_market(venue, habit, figures, seed + 10 + index) for index, habit in enumerate(HABITS)]
     tasks += [
         buy(venue, name, jobs_for(options, index), figures, seed + 20 + 10 * index)
@@ -141,6 +144,7 @@ def summary(figures: Figures, venue: Venue, commands: int) -> Table:
     core = venue.engine.core
     accounts = len(venue.engine.catalogue.accounts) + 1
     total = sum(core.balance(number) for number in range(accounts)) + core.external_balance()
+    total += venue.engine.house.state.ledger.total
     table = Table(title="The run", show_header=False)
     table.add_column("what")
     table.add_column("figure", overflow="fold")
@@ -157,13 +161,17 @@ def summary(figures: Figures, venue: Venue, commands: int) -> Table:
         ("orders ended by gates", f"{figures.ended_by_gates:,}"),
         ("bought in at gates", f"{figures.lots_bought_in:,} lots, {figures.lots_uncovered:,} were not to be had"),
         ("perished", f"{figures.lots_perished:,} lots of {figures.windows_settled:,} settled windows"),
+        ("nodes failed",
+         f"{figures.lots_failed} lots: {figures.lots_replaced} replaced, {figures.lots_in_cash} refunded"),
+        ("substitutes cost", f"{dollars(figures.substitutes_cost)}, of which buyers pay {dollars(figures.buyers_pay)}"),
+        ("paid for it", "; ".join(f"{who} {dollars(micros)}" for who, micros in figures.layers.items()) or "nobody"),
         ("makers' protection fired", f"{figures.protections:,} times"),
         ("answer to an order", f"p50 {figures.latency_ms(0.5):.2f} ms, p99 {figures.latency_ms(0.99):.2f} ms"),
         ("messages of the tape", f"{figures.tape_messages:,}"),
         ("sum of all accounts, micro-dollars", str(total)),
         ("commands in the journal", f"{commands:,}"),
     ]
-    for row in rows:
+    for row in rows:  # fmt: skip
         table.add_row(*row)
     return table
 
@@ -171,7 +179,7 @@ def summary(figures: Figures, venue: Venue, commands: int) -> Table:
 async def run(options: Options, directory: Path, over: asyncio.Event) -> bool:
     """Run the demonstration; return whether the journal replayed to the state that was live."""
     console = Console()
-    accounts = [*PROVIDERS, *(habit.account for habit in HABITS), *BUYERS, *TAPE, SPECTATOR]
+    accounts = [*PROVIDERS, DOGWOOD, ELM, *(habit.account for habit in HABITS), *BUYERS, *TAPE, SPECTATOR]
     with_stock = options.lobster is not None
     venue = await open_venue(directory, accounts, with_stock=with_stock, seed=options.seed, speed=options.speed)
     opened = f"The exchange is open on {venue.url}; its journal is in {directory} ({options.fate})."

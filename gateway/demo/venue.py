@@ -9,9 +9,11 @@ from exchange.catalogue import Product
 from exchange.engine import Engine
 from exchange.units import HOUR_NS, NS_PER_SECOND
 from gateway.auth import ApiKey, KeyStore, generate_key
+from gateway.clearing_run import ClearingRunner
 from gateway.config import GatewayConfig
+from gateway.demo.clearing_setup import LOOK_S, certify_records, clearing_records
 from gateway.demo.clock import MarketClock
-from gateway.demo.products import PRODUCTS, STOCK, TERMS, DemoProduct
+from gateway.demo.products import PRODUCTS, ROLLING_HOURS, STOCK, TERMS, DemoProduct
 from gateway.journal.writer import Journal
 from gateway.publisher import Publisher
 from gateway.rolling import Ranges, Roller
@@ -34,7 +36,7 @@ class Venue:
     publisher: Publisher
     server: Server
     clock: MarketClock
-    rolling: "asyncio.Task[None]"
+    tasks: "tuple[asyncio.Task[None], ...]"  # Rolling listing, and the clearinghouse's runs.
     tape_window: int
     with_stock: bool
     keys: dict[str, ApiKey] = field(default_factory=dict)
@@ -57,7 +59,8 @@ class Venue:
 
     async def stop(self) -> str:
         """Stop cleanly, everything durable; return the state hash."""
-        self.rolling.cancel()
+        for task in self.tasks:
+            task.cancel()
         await self.server.stop()
         await self.sequencer.stop()
         self.journal.close()
@@ -120,6 +123,13 @@ def note_failure(task: "asyncio.Task[None]", failures: list[BaseException]) -> N
         failures.append(error)
 
 
+async def run_clearing(runner: ClearingRunner) -> None:
+    """Let the clearinghouse do what is due, as often as providers beat: the market's hours are short."""
+    while True:
+        runner.step()
+        await asyncio.sleep(LOOK_S)
+
+
 async def open_venue(directory: Path, accounts: list[str], *, with_stock: bool, seed: int, speed: int) -> Venue:
     """Start an exchange with an empty journal in ``directory``, listed and funded, listening on loopback."""
     engine = Engine()
@@ -137,13 +147,20 @@ async def open_venue(directory: Path, accounts: list[str], *, with_stock: bool, 
     tape_window = clock() // HOUR_NS + TAPE_HOURS_AHEAD
     sequencer.start()
     sequencer.submit(setup_records(accounts, with_stock, seed, tape_window))
+    sequencer.submit(clearing_records(accounts, DEPOSIT_MICROS, speed))
     await sequencer.settle()
     roller = Roller(engine.catalogue, sequencer.submit, clock, then=follow_listing)
     roller.roll()
     await sequencer.settle()
+    first = (clock() + TERMS["gate_lead_s"] * NS_PER_SECOND) // HOUR_NS + 1
+    sequencer.submit(certify_records(first, ROLLING_HOURS - 2))
+    await sequencer.settle()
     await server.start("127.0.0.1", 0)
     rolling = asyncio.create_task(roller.run())
-    rolling.add_done_callback(lambda ended: note_failure(ended, failures))
+    clearing = asyncio.create_task(run_clearing(ClearingRunner(engine, sequencer)))
+    for task in (rolling, clearing):
+        task.add_done_callback(lambda ended: note_failure(ended, failures))
     return Venue(
-        engine, journal, sequencer, publisher, server, clock, rolling, tape_window, with_stock, keys, failures
-    )
+        engine, journal, sequencer, publisher, server, clock, (rolling, clearing), tape_window, with_stock, keys,
+        failures,
+    )  # fmt: skip

@@ -193,6 +193,45 @@ def test_raised_terms_come_into_force_day_by_day_clr_scan_010(core):
     assert house.state.risk("A").range_ppm == 100_000
 
 
+def test_crowded_windows_cost_more_clr_rate_006(core):
+    house = market(core, risk={**FLAT, "open_interest_low": 10, "open_interest_high": 110})
+    move(house, 1_000)
+    for lots, rate in ((10, 313), (50, 313 + 687 * 50 // 100 + 1), (60, 1_000)):
+        house.sell("bob", lots, 1_000)
+        house.buy("ann", lots, 1_000)
+        house.now_s += 1
+        house.run()
+        place = house.engine.house.pricing.sheet().place()[house.handle()]
+        assert house.engine.house.pricing.sheet().buffered[place] == (rate, rate)
+    assert house.margin("ann") == 120 * 1_000
+
+
+def test_new_windows_have_rates_at_the_next_run_clr_run_002(core):
+    house = market(core, house={"mark_interval_s": 86_400})
+    house.now_s += 10
+    house.run()
+    house.send(commands.list_window("P", WINDOW + 5), commands.set_mark("P", WINDOW + 5, px=1_000))
+    assert house.handle(window=WINDOW + 5) not in house.state.rates
+    house.now_s += 1
+    house.run()
+    assert house.state.rates[house.handle(window=WINDOW + 5)] == (392, 392)
+
+
+def test_the_default_fund_covers_the_two_worst_groups_clr_scan_013(core):
+    house = market(core, people=("ann", "bob", "cat", "mm"))
+    move(house, 1_000)
+    for seller, buyer, lots in (("bob", "ann", 10), ("bob", "cat", 4)):
+        house.sell(seller, lots, 1_000)
+        house.buy(buyer, lots, 1_000)
+    house.now_s += 1
+    house.run()
+    pricing, margining = house.engine.house.pricing, house.engine.house.margining
+    sheet = pricing.sheet()
+    needed = margining.fund_needed(sheet, margining.demand_all(sheet))
+    # Twice a fall of a quarter: ann loses 5,000 on 3,130 of margin, cat 2,000 on 1,252.
+    assert needed == 5_000 - 3_130 + 2_000 - 1_252 == 2_618
+
+
 # Calls.
 
 

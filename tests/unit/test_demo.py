@@ -86,6 +86,25 @@ def test_demo_shows_a_day_bought_as_one_and_gates_that_close():
     assert live == replayed
 
 
+@pytest.mark.usefixtures("compiled_core")
+def test_demo_shows_a_provider_that_dies_and_who_pays():
+    result = demonstrate("--seed", 7, seconds=17)
+    assert (result.returncode, result.stderr) == (0, "")
+    told = result.stdout
+    assert told.index("silent  provider-elm") < told.index("default  case 1 of provider-elm: unit")
+    assert re.search(r"failed  provider-elm: 16 lots of \S+, last heard of at \d\d:\d\d:\d\d\n", told)
+    assert re.search(r"substitute  lab-fern: \d+ lots of \S+ from provider-dogwood at \$\d\.\d+ \(fabric\)", told)
+    assert re.search(r"paid  provider-elm: \$\d+\.\d\d from its bond\n", told)
+    rows = rows_of(told)
+    assert rows["nodes failed"] == "16 lots: 16 replaced, 0 refunded"
+    assert rows["paid for it"].startswith("provider-elm, bond $40.00;")
+    cost, own = (float(found.replace(",", "")) for found in re.findall(r"\$([\d,.]+\d)", rows["substitutes cost"]))
+    assert 0 < own < cost
+    assert rows["sum of all accounts, micro-dollars"] == "0"
+    live, replayed = HASH.findall(told)
+    assert live == replayed
+
+
 def test_market_clock_runs_as_fast_as_it_is_told(monkeypatch):
     at = {"time_ns": 5 * HOUR_NS + 7, "monotonic_ns": 1_000}
     for name in at:
