@@ -6,6 +6,7 @@ from pathlib import Path
 from click.testing import CliRunner
 from house import House
 
+from exchange import commands
 from exchange.engine import Engine
 from exchange.replay import Frame
 from gateway.cli import main
@@ -59,3 +60,19 @@ def seq_of(kind, number=0):
     """The sequence number of a command of the example: each line is one."""
     lines = [parse_line(line)["t"] for line in E7.read_text().splitlines()]
     return [at for at, name in enumerate(lines, 1) if name == kind][number]
+
+
+FLAT = {
+    "range_ppm": 250_000, "steepen_ppm": 0, "flatten_ppm": 0, "near_squeeze_ppm": 0, "list_cut_ppm": 0,
+    "generation_ppm": 0, "outage_ppm": 0,
+}  # fmt: skip
+
+
+def move(house, price):
+    """Bring the mark to a price: the maker quotes around it, and a run follows."""
+    house.refs["mm"] = house.refs.get("mm", 0) + 1
+    house.send(commands.mass_cancel(house.number("mm"), house.refs["mm"]))
+    house.buy("mm", 1, price - 1)
+    house.sell("mm", 1, price + 1)
+    house.now_s += 1
+    house.run()

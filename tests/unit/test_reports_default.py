@@ -5,7 +5,17 @@ import json
 
 import pytest
 from house import DOLLARS
-from reports_venue import BOND, MONEY, RecordedHouse, frames_of_e7, run, seq_of, write_journal
+from reports_venue import (
+    BOND,
+    FLAT,
+    MONEY,
+    RecordedHouse,
+    frames_of_e7,
+    move,
+    run,
+    seq_of,
+    write_journal,
+)
 
 from exchange import commands
 from exchange.clearing.ledger import Purse
@@ -208,22 +218,6 @@ def test_unpaid_claims_and_recoveries():
     ]  # fmt: skip
 
 
-FLAT = {
-    "range_ppm": 250_000, "steepen_ppm": 0, "flatten_ppm": 0, "near_squeeze_ppm": 0, "list_cut_ppm": 0,
-    "generation_ppm": 0, "outage_ppm": 0,
-}  # fmt: skip
-
-
-def move(house, price):
-    """Bring the mark to a price: the maker quotes around it, and a run follows."""
-    house.refs["mm"] = house.refs.get("mm", 0) + 1
-    house.send(commands.mass_cancel(house.number("mm"), house.refs["mm"]))
-    house.buy("mm", 1, price - 1)
-    house.sell("mm", 1, price + 1)
-    house.now_s += 1
-    house.run()
-
-
 def test_margin_default_from_the_call_to_the_auction():
     """Ann holds 100 lots with too little money; the estate's loss is cut from the winner; mm takes the rest."""
     house = RecordedHouse(
@@ -306,20 +300,31 @@ def test_long_evidence_is_shown_in_part_and_hashed_whole():
     assert f"| heartbeat | 30 |  |  | `{whole}` of all |" in text
 
 
-def test_heartbeats_of_other_fabrics_and_providers_are_no_evidence():
-    house = RecordedHouse(None, people=("prov", "other", "ann"), money=10 * DOLLARS)
-    house.certify("prov", 4)
-    house.certify("other", 4, fabric="f2")
-    house.trade("prov", "ann", 4, 1_000)
-    house.trade("other", "ann", 4, 1_000, fabric="f2")
+def test_heartbeats_of_other_fabrics_providers_and_hours_are_no_evidence():
+    """prov delivers in f1 at 0 h and 1 h and in f2; other in f1. At 1 h prov's f1 is silent."""
+    house = RecordedHouse(None, people=("prov", "other", "ann"), money=10 * DOLLARS, listed=2)
+    for window, name, fabric in ((1_000, "prov", "f1"), (1_001, "prov", "f1"), (1_001, "prov", "f2"),
+                                 (1_001, "other", "f1")):  # fmt: skip
+        house.certify(name, 2, fabric=fabric, window=window)
+        house.trade(name, "ann", 2, 1_000, fabric=fabric, window=window)
     house.run()
-    house.at(0)
-    house.beat("prov", [(0, 4)])
-    house.beat("other", [(0, 4)], fabric="f2")
-    house.at(600)
-    report = next(reported(house, one) for one in played(house).cases if played(house).cases[one].verdicts[0].failed)
-    beats = [kind for verdict in report["verdicts"] for kind in verdict["evidence"] if kind["kind"] == "heartbeat"]
-    assert [one["account"] for kind in beats for one in kind["records"]] == [report["defaulter"]]
+    for second in range(0, 3_600, 120):
+        house.at(second)
+        house.beat("prov", [(0, 2)])
+    for second in range(3_600, 4_200, 100):
+        house.at(second)
+        house.beat("prov", [(0, 2)], fabric="f2")
+        house.beat("other", [(0, 2)])
+    book = played(house)
+    unit, whole = (case_report(book, one) for one in book.cases.values() if one.verdicts[0].failed)
+    assert (unit["kind"], whole["kind"]) == ("unit", "provider")  # Half of his lots: f2 has failed with them.
+    assert {one["fabric"] for one in whole["failed"]} == {"f2"}
+    report = unit
+    assert {(one["buyer"], one["fabric"], one["start"]) for one in report["failed"]} == {("ann", "f1", 1_001)}
+    (beats,) = [kind for kind in report["verdicts"][0]["evidence"] if kind["kind"] == "heartbeat"]
+    # From the gate on, 900 s before: those of the hour before, that far, and of f1 alone.
+    assert [(one["account"], one["fabric"]) for one in beats["records"]] == [("prov", "f1")] * 7
+    assert [(one["at_ns"] - 1_000 * 3_600 * S) // S for one in beats["records"]] == list(range(2_760, 3_600, 120))
 
 
 def test_recorded_house_is_what_it_says():

@@ -3,7 +3,17 @@
 import json
 
 import pytest
-from reports_venue import BOND, MONEY, frames_of_e7, run, seq_of, write_journal
+from reports_venue import (
+    BOND,
+    FLAT,
+    MONEY,
+    RecordedHouse,
+    frames_of_e7,
+    move,
+    run,
+    seq_of,
+    write_journal,
+)
 
 from exchange import commands
 from exchange.engine import Engine
@@ -167,6 +177,64 @@ def test_fills_marks_and_fees_by_hand():
     fees = sum(-micros for _, cause, micros in told if cause == "trading fee")
     assert made("", frames_of(steps), "fee")[0].balance == fees == 194
     assert made("", frames_of(steps), "ext")[0].balance == -109_000
+
+
+def test_substitutes_move_no_money_even_where_there_is_a_mark():
+    """f2 has a mark of 1,000; sub's lots there go at it, not at his 1,100."""
+    house = RecordedHouse(None, people=("prov", "ann", "sub"), money=1_000_000_000)
+    house.certify("prov", 10)
+    house.certify("sub", 10, fabric="f2")
+    house.wish("ann", other_fabric=True)
+    house.trade("prov", "ann", 10, 1_000)
+    house.send(commands.set_mark("P", 1_000, px=1_000, fabric="f2"))
+    house.at(-60)
+    house.standby("sub", 10, 1_100, fabric="f2")
+    house.at(0)
+    house.at(300)
+    assert [row[1] for row in house.substitutes()] == ["CLASS"]
+    assert house.core.mark(house.handle(fabric="f2")) == 1_000
+    _, lines = made("sub", house.frames)
+    assert [(line.cause, line.micros) for line in lines] == [("deposit", 1_000_000_000)]
+    house.at(3_900)
+    assert made("clearinghouse", house.frames)[0].balance == 0
+
+
+def test_a_mark_that_moves_in_the_command_of_a_trade():
+    """The run marks ann's lots down to 744 and sells one of them at 743: one micro-dollar, and not 169."""
+    house = RecordedHouse(
+        None, people=("ann", "bob", "mm"), money=1_000_000_000, house={"mark_interval_s": 1}, risk=FLAT
+    )
+    move(house, 1_000)
+    house.sell("bob", 100, 1_000)
+    house.buy("ann", 100, 1_000)
+    house.send(commands.withdraw(house.number("ann"), house.money("ann") - 40_000))
+    house.run()
+    move(house, 912)
+    move(house, 744)
+    _, lines = made("ann", house.frames)
+    assert [line.micros for line in lines if line.cause == "variation"] == [-8_800, -16_800]
+    assert [(line.cause, line.micros) for line in lines][-1] == ("waterfall", -1)
+    _, lines = made("clearinghouse", house.frames)
+    assert [(line.cause, line.micros, line.detail) for line in lines] == [
+        ("trade", -1, "sold 1 at 743, mark 744"), ("estate", 1, ""),
+    ]  # fmt: skip
+
+
+def test_a_purchase_after_the_mark_has_ended_gives_a_new_one():
+    """The delivery has begun, so its mark of 1,000 is over: 2 lots at 1,200 move nothing, 3 at 1,300 move 300."""
+    house = RecordedHouse(None, people=("prov", "ann", "bob", "sub"), money=1_000_000_000)
+    house.certify("prov", 10)
+    house.certify("sub", 10)
+    house.trade("prov", "ann", 10, 1_000)
+    house.at(-60)
+    house.standby("sub", 2, 1_200)
+    house.standby("sub", 3, 1_300)
+    house.at(0)
+    assert house.core.mark(house.handle()) is None
+    house.send(commands.balance("bob", "P", "f1", 1_000, lots=5, px=1_300))
+    for name, gain in (("bob", -300), ("sub", 300)):
+        _, lines = made(name, house.frames)
+        assert [(line.cause, line.micros) for line in lines if line.cause != "deposit"] == [("trade", gain)]
 
 
 def test_details_of_fills():
