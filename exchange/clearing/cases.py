@@ -140,12 +140,15 @@ class Cases:
             self._owe(case, claim, claim.micros - micros)
 
     def _owe(self, case: Case, claim: Claim, micros: int) -> None:
-        if micros == 0 or claim.which not in (Class.C3, Class.C4):
+        """Keep what C3 and C4 lack as a claim; of C1 and C2 it is told only, to nobody where no account is owed."""
+        if micros == 0:
             return
-        owed = case.unpaid.setdefault(claim.which, {})
-        owed[claim.payee.owner] = owed.get(claim.payee.owner, 0) + micros
+        if claim.which in (Class.C3, Class.C4):
+            owed = case.unpaid.setdefault(claim.which, {})
+            owed[claim.payee.owner] = owed.get(claim.payee.owner, 0) + micros
+        told = claim.payee.owner if claim.payee.kind is Kind.COLLATERAL else 0
         self.state.core.emit(
-            EventType.CLAIM, account=claim.payee.owner, price=claim.which, match_id=case.number,
+            EventType.CLAIM, account=told, price=claim.which, match_id=case.number,
             amount=min(micros, AMOUNT_MAX),
         )  # fmt: skip
 

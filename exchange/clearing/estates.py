@@ -36,8 +36,8 @@ class Estates:
         """Declare an account in default: its orders end, its positions are the house's, its deliveries have failed."""
         state = self.state
         positions = self._positions(account)
-        cleared = [handle for handle in positions if state.is_cleared(handle)]
-        pool = state.class_name(cleared[0]) if cleared else next(iter(state.classes), "")
+        positions = {handle: lots for handle, lots in positions.items() if state.is_cleared(handle)}
+        pool = state.class_name(next(iter(positions))) if positions else next(iter(state.classes), "")
         member = state.member(account)
         member.level, member.deadline_ns = Level.DEFAULTED, 0
         case = self.cases.open(kind, account, pool)
@@ -278,16 +278,19 @@ class Estates:
         return item.lots > 0 or not self.state.core.is_prepaid(bid.account)
 
     def _hand_over(self, case: Case, item: Item, one: Award) -> None:
+        """Move awarded lots at the mark; the award's price settles the difference, as far as it can be paid."""
         state, product = self.state, self.state.catalogue.product(item.product)
-        at_mark = 0
-        for handle in self._handles(item):
-            lots = one.lots if item.lots > 0 else -one.lots
-            giver, taker = (state.account, one.account) if lots > 0 else (one.account, state.account)
-            state.core.move_lots(handle, giver, taker, one.lots)
-            case.positions[handle] -= lots
-            at_mark += (state.core.mark(handle) or 0) * product.lot_micros
-        # He takes the lots at the mark; the award's price settles the difference.
-        owed = (one.price - at_mark) * one.lots * (1 if item.lots > 0 else -1)
+        handles = self._handles(item)
+        at_mark = sum((state.core.mark(handle) or 0) * product.lot_micros for handle in handles)
+        each = (one.price - at_mark) * (1 if item.lots > 0 else -1)  # What he pays for a lot beside the mark.
+        lots = one.lots if each >= 0 else min(one.lots, self.cases.budget(case) // -each)
+        if lots == 0:
+            return
+        for handle in handles:
+            giver, taker = (state.account, one.account) if item.lots > 0 else (one.account, state.account)
+            state.core.move_lots(handle, giver, taker, lots)
+            case.positions[handle] -= lots if item.lots > 0 else -lots
+        owed = each * lots
         bidder, house = Purse(Kind.COLLATERAL, one.account), Purse(Kind.COLLATERAL, state.account)
         if owed > 0:
             state.ledger.post(Cause.AWARD, bidder, house, owed, case=case.number)

@@ -4,6 +4,7 @@ import pytest
 from house import DOLLARS, NS_PER_SECOND, START_NS, WINDOW, House
 
 from exchange import commands
+from exchange.clearing.ledger import Purse
 from exchange.clearing.words import CaseKind, Cause, Kind, Level
 from exchange.reasons import DoneReason
 from exchange.records import EventFlag, EventType, Phase
@@ -335,3 +336,33 @@ def test_a_case_ends_when_nothing_is_left_of_it_clr_case_001(core):
     assert house.state.cases == {}
     assert house.core.phase(house.handle()) == Phase.CONTINUOUS
     assert [entry for entry in house.entries() if entry.cause is Cause.RELEASE] == []
+
+
+def test_an_award_goes_as_far_as_it_can_be_paid_clr_auc_007(core):
+    house, _ = at_auction(core)
+    left = house.money("bob")
+    house.core.pay(house.number("bob"), 150 - left)
+    house.core.pay_external(left - 150)
+    for name in ("mm", "s1", "s2"):
+        house.state.ledger.post(
+            Cause.TRANSFER, Purse(Kind.FUND, house.number(name)), Purse(Kind.COLLATERAL, house.number(name)),
+            house.money(name, Kind.FUND),
+        )  # fmt: skip
+    house.do("bid", account="mm", case=1, item=0, lots=100, micros=960)
+    before = house.money("mm")
+    house.now_s += 50
+    house.last = list(house.run())
+    assert (house.position("mm"), estate(house)) == (3, 97)  # 40 a lot, and 150 to be had.
+    assert house.money("mm") - before == 3 * 40
+    assert house.total() == 0
+
+
+def test_what_is_not_cleared_stays_with_the_defaulter_clr_est_001(core):
+    house = venue(core)
+    house.send(commands.add_product("free", 1, 1, ["f1"]), commands.list_window("free", WINDOW))
+    house.sell("prov", 3, 500, product="free")
+    house.buy("ann", 3, 500, product="free")
+    assert house.do("declare_default", account="prov") is None
+    assert house.position("prov", product="free") == -3
+    assert estate(house) == -10
+    assert house.total() == 0
