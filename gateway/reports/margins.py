@@ -77,6 +77,59 @@ def margin_report(engine: Engine, name: str) -> Report:
     }  # fmt: skip
 
 
+def overview(engine: Engine) -> Report:
+    """Return how every account stands, the closest to a call first, and what the default fund holds and should hold.
+
+    Raises:
+        ValueError: there is no clearing.
+
+    """
+    state, margining = engine.house.state, engine.house.margining
+    if not state.account:
+        raise ValueError("there is no clearing in this journal: set_house comes first")
+    sheet = engine.house.pricing.sheet()
+    demanded = margining.demand_all(sheet)
+    rows = []
+    for account, wanted in demanded.items():
+        balance, total = engine.core.balance(account), wanted.total
+        rows.append(
+            {
+                "account": engine.catalogue.account_name(account), "must_hold": total, "equity": balance,
+                "ratio_bps": balance * 10_000 // total if total else None,
+                "level": state.member(account).level.name.lower(), "standing": level(balance, total).name.lower(),
+                "bond": state.ledger.balance(Purse(Kind.BOND, account)),
+                "fund": state.ledger.balance(Purse(Kind.FUND, account)),
+            }
+        )  # fmt: skip
+    rows.sort(key=lambda row: (row["ratio_bps"] is None, row["ratio_bps"]))
+    held = sum(state.ledger.of_kind(Kind.FUND).values())
+    needed = margining.fund_needed(sheet, demanded)
+    return {"seq": engine.seq, "at_ns": engine.now_ns, "accounts": rows, "fund": {"held": held, "needed": needed}}
+
+
+def overview_text(report: Report) -> str:
+    """Return the overview for a terminal."""
+    rows: list[list[Cell]] = [
+        [row["account"], row["must_hold"], row["equity"], percent(row["ratio_bps"]), row["level"], row["bond"],
+         row["fund"]]
+        for row in report["accounts"]
+    ]  # fmt: skip
+    names = ("account", "must hold", "equity", "ratio", "level", "bond", "fund share")
+    fund = report["fund"]
+    parts = [f"all accounts at command {report['seq']}, {short_time(report['at_ns'])}; micro-dollars"]
+    parts.append(text_table(names, rows) if rows else "nobody holds anything")
+    parts.append(
+        f"the default fund holds {fund['held']:,}; the two owners who would lose most beyond their margin, in\n"
+        f"scenarios twice as hard as those of margin, would need {fund['needed']:,}"
+    )
+    return "\n\n".join(parts)
+
+
+def percent(bps: int | None) -> str:
+    """Return a ratio in basis points as people read it."""
+    return "no margin" if bps is None else f"{bps // 100:,}.{bps % 100:02} %"
+
+
 def _windows(engine: Engine, account: int, sheet: Sheet) -> list[Report]:
     """Return the windows in which the account has a position or an open order."""
     core, state, place = engine.core, engine.house.state, sheet.place()
@@ -140,7 +193,7 @@ def _demand(report: Report) -> list[list[Cell]]:
 
 def _standing(report: Report) -> list[list[Cell]]:
     ratio, deadline = report["ratio_bps"], report["deadline_ns"]
-    shown = "no margin" if ratio is None else f"{ratio // 100:,}.{ratio % 100:02} %"
+    shown = percent(ratio)
     rows: list[list[Cell]] = [
         ["equity", f"{report['equity']:,}", shown],
         ["level", report["level"], f"standing: {report['standing']}{', prepaid' if report['prepaid'] else ''}"],

@@ -84,3 +84,21 @@ def test_margin_as_text(e7):
 def test_unknown_account_exits_2(e7, arguments, text):
     result = run("margin", e7, *arguments)
     assert (result.exit_code, result.output) == (2, f"hourglass: {text}\n")
+
+
+def test_all_accounts_the_closest_to_a_call_first(e7):
+    report = margin(e7, "--until", TRADED)
+    rows = report["accounts"]
+    assert [row["account"] for row in rows[:4]] == ["prov", "ann", "bob", "cat"]
+    assert rows[1]["must_hold"] == 323_394_617
+    assert rows[0]["bond"] == BOND
+    ratios = [row["ratio_bps"] for row in rows if row["ratio_bps"] is not None]
+    assert ratios == sorted(ratios)
+    # A cut twice as hard: of the 64 lots ann's 32 and bob's 20 lose most beyond what is held for them.
+    losses = [-(-lots * 18_800_000 * 430_046 * 2 // 1_000_000) for lots in (32, 20)]
+    needed = sum(losses) - rows[1]["must_hold"] - rows[2]["must_hold"]
+    assert report["fund"] == {"held": 0, "needed": needed}
+    assert needed == 315_309_688
+    text = run("margin", e7, "--until", TRADED).output
+    assert "the default fund holds 0" in text
+    assert "323,394,617" in text
