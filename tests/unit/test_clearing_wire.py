@@ -237,7 +237,7 @@ def test_whatever_is_sent_is_read_or_refused(number, values):
 
 def test_instrument_ends_where_its_window_does(venue):
     venue.sequencer.submit(commands.add_product("LONG", 8, 1000, ["f1"], window_hours=8))
-    venue.sequencer.submit(commands.list_window("LONG", WINDOW))
+    venue.sequencer.submit(commands.list_window("LONG", WINDOW // 8 * 8 + 8))
     row = venue.publisher.board.row(len(venue.engine.catalogue.instruments))
     assert (row["region"], row["end_ts"] - row["start_ts"]) == ("f1", 8 * 3_600_000_000)
 
