@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from exchange.clearing.allocation import effective_price
+from exchange.clearing.allocation import effective_price, price_cap
 from exchange.clearing.arithmetic import PPM
 from exchange.clearing.state import HouseState
 from exchange.records import Phase, Side
-from exchange.units import AMOUNT_MAX, BPS
+from exchange.units import AMOUNT_MAX
 
 OPEN_FOR_STANDBY = (Phase.GATED, Phase.BALANCING, Phase.DELIVERING)
 
@@ -46,9 +46,8 @@ class Market:
         """Return the most that a lot may cost, in micro-dollars per hour of an original lot (CLR-REAL-002)."""
         state = self.state
         lot_scu, _ = state.scu_hours(origin)
-        cap = state.price_micros(origin, mark) * state.terms_of(origin).cap_bps // BPS
         of_class = state.classes[state.class_name(handle)].price_cap_micros or AMOUNT_MAX
-        return min(cap, of_class) * lot_scu
+        return price_cap(of_class, state.price_micros(origin, mark), state.terms_of(origin).cap_bps) * lot_scu
 
     def cost_micros(self, origin: int, handle: int, ticks: int) -> int:
         """Return what the work of an original lot costs in an instrument, micro-dollars an hour (CLR-REAL-004)."""

@@ -1,6 +1,6 @@
 """What is known of a provider's nodes in one window: heartbeats, metered seconds, and whom each works for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -106,12 +106,6 @@ def runs_of(nodes: npt.NDArray[np.int64]) -> list[Run]:
     firsts = nodes[np.concatenate(([0], breaks))]
     counts = np.diff(np.concatenate(([0], breaks, [len(nodes)])))
     return list(zip(firsts.tolist(), counts.tolist(), strict=True))
-
-
-def each_node(runs: Iterable[Run]) -> Iterator[int]:
-    """Yield the numbers of runs."""
-    for first, count in runs:
-        yield from range(first, first + count)
 
 
 def count_of(runs: Iterable[Run]) -> int:

@@ -4,7 +4,15 @@ from typing import Any
 
 from exchange.clearing.arithmetic import PPM, ceil_div
 from exchange.clearing.ledger import Purse
-from exchange.clearing.margin import CALL_PPM, MAINTENANCE_PPM, NOTHING_BINDS, RELEASE_PPM, SPREAD_FLOOR_PPM, level
+from exchange.clearing.margin import (
+    CALL_PPM,
+    MAINTENANCE_PPM,
+    NOTHING_BINDS,
+    RELEASE_PPM,
+    SPREAD_FLOOR_PPM,
+    fund_share,
+    level,
+)
 from exchange.clearing.pricing import Sheet
 from exchange.clearing.words import Kind
 from exchange.engine import Engine
@@ -101,9 +109,11 @@ def overview(engine: Engine) -> Report:
                 "fund": state.ledger.balance(Purse(Kind.FUND, account)),
             }
         )  # fmt: skip
-    rows.sort(key=lambda row: (row["ratio_bps"] is None, row["ratio_bps"]))
     held = sum(state.ledger.of_kind(Kind.FUND).values())
     needed = margining.fund_needed(sheet, demanded)
+    for row, share in zip(rows, fund_share(needed, [wanted.margin for wanted in demanded.values()]), strict=True):
+        row["fund_should_be"] = share
+    rows.sort(key=lambda row: (row["ratio_bps"] is None, row["ratio_bps"]))
     return {"seq": engine.seq, "at_ns": engine.now_ns, "accounts": rows, "fund": {"held": held, "needed": needed}}
 
 
@@ -111,10 +121,10 @@ def overview_text(report: Report) -> str:
     """Return the overview for a terminal."""
     rows: list[list[Cell]] = [
         [row["account"], row["must_hold"], row["equity"], percent(row["ratio_bps"]), row["level"], row["bond"],
-         row["fund"]]
+         row["fund"], row["fund_should_be"]]
         for row in report["accounts"]
     ]  # fmt: skip
-    names = ("account", "must hold", "equity", "ratio", "level", "bond", "fund share")
+    names = ("account", "must hold", "equity", "ratio", "level", "bond", "fund share", "in proportion")
     fund = report["fund"]
     parts = [f"all accounts at command {report['seq']}, {short_time(report['at_ns'])}; micro-dollars"]
     parts.append(text_table(names, rows) if rows else "nobody holds anything")

@@ -99,6 +99,7 @@ def test_all_accounts_the_closest_to_a_call_first(e7):
     needed = sum(losses) - rows[1]["must_hold"] - rows[2]["must_hold"]
     assert report["fund"] == {"held": 0, "needed": needed}
     assert needed == 315_309_688
+    assert sum(row["fund_should_be"] for row in rows) == needed
     text = run("margin", e7, "--until", TRADED).output
     assert "the default fund holds 0" in text
     assert "323,394,617" in text
