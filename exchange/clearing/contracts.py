@@ -53,24 +53,31 @@ class Contracts:
 
     # The gate.
 
-    def expire(self, one: Instrument) -> None:
-        """Let an option expire: its last mark is what it is worth, then its lots become the window's (CLR-OPT-010)."""
+    def expire(self, one: Instrument) -> tuple[int, list[tuple[int, int]]]:
+        """Let an option expire: its last mark is what it is worth, then its lots become the window's (CLR-OPT-010).
+
+        Returns:
+            The last move in micro-dollars a lot, and what each holder has gained by it.
+
+        """
         core, terms = self.state.core, self.state.options[one.product_number]
         held = [(account, lots) for account, lots, _ in core.holdings(one.handle) if lots]
         found, forward = self.underlying(one), self.forward(one)
+        last: tuple[int, list[tuple[int, int]]] = 0, []
         if held and forward is not None:
             worth = max(0, forward - terms.strike if terms.is_call else terms.strike - forward)
-            self.state.settle_mark(one, worth)
+            last = self.state.settle_mark(one, worth)
             if worth and found is not None and found.handle not in self.state.deliveries:
-                self._exercise(found, held, terms.is_call)
+                self._exercise(one, found, held, terms.is_call)
         for account, lots in held:
             giver, taker = (account, self.state.account) if lots > 0 else (self.state.account, account)
             if account != self.state.account:
                 core.move_lots(one.handle, giver, taker, abs(lots))
         core.clear_mark(one.handle)
         self.state.rates.pop(one.handle, None)
+        return last
 
-    def _exercise(self, found: Instrument, held: list[tuple[int, int]], is_call: bool) -> None:
+    def _exercise(self, one: Instrument, found: Instrument, held: list[tuple[int, int]], is_call: bool) -> None:
         """Give holders the window's lots, writers the opposite, at the mark: the rest has been paid as variation.
 
         A prepaid account is never short: of a put it gets the money alone, and as many of the writers' lots fall away.
@@ -84,11 +91,25 @@ class Contracts:
         legs = [(account, lots if is_call else -lots) for account, lots in holders]
         legs += [(account, -lots if is_call else lots) for (account, _), lots in zip(writers, given, strict=True)]
         for account, lots in legs:
-            if lots == 0 or account == self.state.account:
-                continue
-            giver, taker = (self.state.account, account) if lots > 0 else (account, self.state.account)
-            core.move_lots(found.handle, giver, taker, abs(lots))
-            core.emit(
-                EventType.EXERCISE, account=account, instrument=found.handle, price=core.mark(found.handle) or 0,
-                lots=min(abs(lots), LOTS_MAX), flags=EventFlag.SELL if lots < 0 else 0,
-            )  # fmt: skip
+            if account == self.state.account:
+                self._to_estates(one, found, lots)
+            elif lots:
+                self._deliver(found, account, lots)
+
+    def _deliver(self, found: Instrument, account: int, lots: int) -> None:
+        giver, taker = (self.state.account, account) if lots > 0 else (account, self.state.account)
+        self.state.core.move_lots(found.handle, giver, taker, abs(lots))
+        self.state.core.emit(
+            EventType.EXERCISE, account=account, instrument=found.handle,
+            price=self.state.core.mark(found.handle) or 0, lots=min(abs(lots), LOTS_MAX),
+            flags=EventFlag.SELL if lots < 0 else 0,
+        )  # fmt: skip
+
+    def _to_estates(self, one: Instrument, found: Instrument, lots: int) -> None:
+        """Divide the window's lots that the house gets among the estates that held the option."""
+        cases = [case for case in self.state.cases.values() if case.positions.get(one.handle)]
+        parts = shares(abs(lots), [abs(case.positions[one.handle]) for case in cases])
+        for case, part in zip(cases, parts, strict=True):
+            if part:
+                before = case.positions.get(found.handle, 0)
+                case.positions[found.handle] = before + (part if lots > 0 else -part)

@@ -163,6 +163,13 @@ class Estates:
                     Purse(Kind.COLLATERAL, case.defaulter), result, case=case.number,
                 )  # fmt: skip
 
+    def expired(self, handle: int, move: int, gains: dict[int, int]) -> None:
+        """Settle the last move of an option, and forget it: what became of it is in its window (CLR-OPT-010)."""
+        self.mark_moved({handle: move}, gains)
+        for case in self.state.cases.values():
+            case.positions.pop(handle, None)
+            self._drop_flat(case)
+
     def _cut_gains(self, case: Case, gains: dict[int, int], unpaid: int) -> None:
         """Take from the gains of this run what no layer could pay (CLR-WFL-006)."""
         winners = {

@@ -81,7 +81,8 @@ class ClearingHouse:
     def at_gate(self, instrument: Instrument, placed: Iterable[tuple[int, int, Run]]) -> None:
         """Take over a window whose gate has closed: (provider, buyer, nodes) as assigned (CLR-DEL-001)."""
         if self.is_option(instrument):
-            self.pricing.contracts.expire(instrument)
+            move, gains = self.pricing.contracts.expire(instrument)
+            self.estates.expired(instrument.handle, move, dict(gains))
         elif self.state.is_cleared(instrument.handle):
             self.estates.bought_at_gate(instrument.handle)
             self.deliveries.at_gate(instrument, placed)

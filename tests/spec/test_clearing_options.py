@@ -189,3 +189,25 @@ def test_variation_of_options_is_told(core):
     moved = {entry.owner: entry.micros for entry in house.entries(Cause.VARIATION, events=events)
              if entry.kind is Kind.COLLATERAL}  # fmt: skip
     assert moved["ann"] == -moved["bob"] == 10 * (worth(house, forward=1_200) - price)
+
+
+@pytest.mark.parametrize(("right", "final", "held"), [("call", 1_300, -10), ("put", 700, 10), ("call", 900, 0)])
+def test_the_options_of_an_estate_become_its_windows_clr_opt_010_clr_est_004(core, right, final, held):
+    house = venue(core, right=right)
+    price = house.core.mark(house.handle("O"))
+    house.sell("bob", 10, price, product="O")
+    house.buy("ann", 10, price, product="O")
+    house.do("declare_default", account="bob")
+    before = house.money("ann"), house.money("bob")
+    house.at(-7_300, run=False)
+    quote(house, final)
+    house.at(-7_200, run=False)
+    intrinsic = max(0, final - 1_000 if right == "call" else 1_000 - final)
+    assert house.money("ann") - before[0] == 10 * (intrinsic - price)
+    assert house.money("bob") - before[1] == -10 * (intrinsic - price)
+    (case,) = house.state.cases.values()
+    assert case.positions == ({house.handle(): held} if held else {})
+    assert house.core.position(house.state.account, house.handle())[0] == held == -house.position("ann")
+    assert house.core.balance(house.state.account) == 0
+    house.run()
+    assert house.total() == 0
