@@ -215,6 +215,16 @@ class ClearedVenue:
         account = self.number(PEOPLE[buyer % len(PEOPLE)])
         return self.send(commands.place(account, self.ref(account), handle, 0, price + 40, lots, tif=1))
 
+    def sell_out(self, which, lots):
+        """Every provider sells the next hour to a buyer who has declared what he wants."""
+        for place in range(len(NODES)):
+            who = 7 + (which + place) % 4
+            product, fabric = list(NODES)[place][1:]
+            start = self.now_ns // HOUR_NS + 1
+            self.send(self.admin("delivery_terms", account=PEOPLE[who], product=product, fabric=fabric, start=start,
+                                 **WISHES[(which // 4 + place) % len(WISHES)]))  # fmt: skip
+            self.trade(place, who, 0, lots)
+
     def quote(self, level, lots, where=None):
         """The market maker's quotes in all windows or one, around a price."""
         found = self.windows(Phase.CONTINUOUS)
@@ -455,8 +465,9 @@ class RandomDriver:
         do = venue
         self.weights = [
             (lambda: do.place(number(), number(), side(), over(), lots(), flags(), draw.choice((0, 0, 0, 1))), 12),
-            (lambda: do.trade(number(), number(), draw.choice((0, 0, 1, 2)), lots()), 24),
+            (lambda: do.trade(number(), number(), draw.choice((0, 0, 1, 2)), lots()), 18),
             (lambda: do.physical(number(), number(), over(), lots()), 9),
+            (lambda: do.sell_out(number(), draw.choice((1, 2, 3))), 3),
             (lambda: do.standby(number(), number(), draw.choice((-50, 100, 300, 600, 1_500)), lots(), side()), 18),
             (lambda: do.block(number(), number(), side(), draw.choice((-60, 0, 60)), lots(), number()), 4),
             (lambda: do.quote(LEVEL + draw.choice((-150, 0, 0, 100)), lots()), 3),
