@@ -57,7 +57,7 @@ class Failures:
         needs: list[Need] = []
         gangs: dict[int, Need] = {}
         for duty in failed:
-            if duty.buyer == self.state.account or duty.stranded:
+            if duty.buyer == self.state.account or duty.stranded or duty.original_lots == 0:
                 continue
             if duty.buyer in gangs:
                 gangs[duty.buyer].lots += duty.original_lots
