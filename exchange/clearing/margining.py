@@ -60,10 +60,12 @@ class Margining:
         self.state = state
 
     def positions(self) -> dict[int, Positions]:
-        """Return the positions of all accounts, by account in order of creation."""
+        """Return the positions of all accounts in windows not settled yet, by account in order of creation."""
         found: dict[int, Positions] = {}
         rows = np.frombuffer(self.state.core.positions_bytes(), np.int64).reshape(-1, 5)
-        for account, handle, lots in rows[rows[:, 2] != 0, :3].tolist():
+        is_live = np.zeros(len(self.state.catalogue.instruments) + 1, np.bool_)
+        is_live[[one.handle for one in self.state.live()]] = True
+        for account, handle, lots in rows[(rows[:, 2] != 0) & is_live[rows[:, 1]], :3].tolist():
             found.setdefault(account, {})[handle] = lots
         return found
 
