@@ -194,10 +194,11 @@ class Margining:
     def _level(self, account: int, standing: Standing) -> Level:
         """Move a call on: it begins below 110 % with a deadline, and ends at 125 % (CLR-CALL-002)."""
         state, member = self.state, self.state.member(account)
+        if standing <= Standing.CALL and not member.deadline_ns:
+            member.deadline_ns = state.core.now_ns + state.terms.call_deadline_s * NS_PER_SECOND
         if standing <= Standing.LIQUIDATION:
             return Level.LIQUIDATING
-        if standing is Standing.CALL and member.level is not Level.CALLED:
-            member.deadline_ns = state.core.now_ns + state.terms.call_deadline_s * NS_PER_SECOND
+        if standing is Standing.CALL:
             return Level.CALLED
         if standing >= Standing.ENTRY:
             member.deadline_ns = 0

@@ -117,9 +117,10 @@ class Substitution:
         for handle in handles:
             offers = self.market.offers(failed.origin, mark, handle, excluded)
             whole = Need(failed, lots, need.wish, True)
-            pieces = self._pieces(whole, lots, lots, handle, offers, bill)
+            wanted = equivalent_lots(lots, self.market.factor_ppm(failed.origin, handle))
+            pieces = self._pieces(whole, lots, wanted, handle, offers, bill)
             cost = stranded + sum(piece.value - piece.buyer_value for piece in pieces)
-            if sum(piece.lots for piece in pieces) < lots or cost * SECONDS_PER_HOUR > limit:
+            if sum(piece.lots for piece in pieces) < wanted or cost * SECONDS_PER_HOUR > limit:
                 continue
             surcharge = ceil_div((bill.premium + cost) * state.terms_of(failed.origin).surcharge_bps, BPS)
             if bill.premium + cost + surcharge > bill.budget:
