@@ -153,7 +153,8 @@ class Deliveries:
             part = duty if lots == duty.lots else duty.split(kept, lots, state.take_obligation_number())
             if part is not duty:
                 duty.nodes = without(duty.nodes, kept)
-                state.meters[duty.handle, duty.provider].give(kept, part.number)
+                if kept:  # Who sold lots without nodes may have no meter at all.
+                    state.meters[duty.handle, duty.provider].give(kept, part.number)
                 delivery.obligations.append(part)
             part.buyer = house
             price += part.buyer_value

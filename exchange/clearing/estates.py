@@ -279,10 +279,14 @@ class Estates:
         )
 
     def _may_take(self, bid: Bid, item: Item) -> bool:
-        """Whether a bidder may hold it: he has not defaulted since, and is not short where he pays in full."""
+        """Whether a bidder may hold it: he has not defaulted since, can pay, and is not short where he pays in full."""
+        core = self.state.core
         if self.state.member(bid.account).level is Level.DEFAULTED:
             return False
-        return item.lots > 0 or not self.state.core.is_prepaid(bid.account)
+        if item.lots < 0:
+            return not core.is_prepaid(bid.account)
+        free = core.balance(bid.account) - core.requirement_sum(bid.account)
+        return min(bid.lots, item.lots) * bid.price <= free
 
     def _hand_over(self, case: Case, item: Item, one: Award) -> None:
         """Move awarded lots at the mark; the award's price settles the difference, as far as it can be paid."""

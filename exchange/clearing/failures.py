@@ -37,13 +37,7 @@ class Failures:
         """
         for duty in failed:
             self._end(duty, max(good_ns, duty.start_ns))
-        whole = self._whole_buyers(failed)
-        needs = [
-            Need(duty, duty.original_lots, self.state.wish(duty.buyer, duty.origin), duty.buyer in whole)
-            for duty in failed
-            if duty.buyer != self.state.account and not duty.stranded
-        ]
-        aside = self._aside(case, failed)
+        needs, aside = self._needs(failed), self._aside(case, failed)
         bill = Bill(self._begin_ns(failed[0]), self.cases.budget(case) + sum(aside.values()))
         idle = {need.failed.buyer: self._running(need.failed.origin, need.failed.buyer) for need in needs}
         self.substitution.replace(case, needs, bill)
@@ -57,6 +51,24 @@ class Failures:
         for need in needs:
             if need.lots and not waits:
                 self.tell_cash(case, need)
+
+    def _needs(self, failed: list[Obligation]) -> list[Need]:
+        """Return what the buyers lack; a gang is one need, however many obligations of it have failed."""
+        whole = self._whole_buyers(failed)
+        needs: list[Need] = []
+        gangs: dict[int, Need] = {}
+        for duty in failed:
+            if duty.buyer == self.state.account or duty.stranded or duty.original_lots == 0:
+                continue
+            if duty.buyer in gangs:
+                gangs[duty.buyer].lots += duty.original_lots
+                gangs[duty.buyer].size += duty.original_lots
+                continue
+            wish = self.state.wish(duty.buyer, duty.origin)
+            needs.append(Need(duty, duty.original_lots, wish, duty.buyer in whole))
+            if wish.gang:
+                gangs[duty.buyer] = needs[-1]
+        return needs
 
     def _end(self, duty: Obligation, good_ns: int) -> None:
         """Pay what has been delivered, and end the contract on both sides."""
@@ -184,7 +196,7 @@ class Failures:
         state, wish = self.state, needs[0].wish
         failed = needs[0].failed
         delivery = state.deliveries[failed.origin]
-        lots = sum(need.failed.original_lots for need in needs)
+        lots = sum(need.size for need in needs)
         good_ns = min(need.failed.claimed_ns for need in needs)
         noted = state.checkpoints.get((buyer, failed.origin))
         since = None if noted is None else max(0, (good_ns - noted) // NS_PER_SECOND)

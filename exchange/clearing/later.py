@@ -20,6 +20,11 @@ class Moved(NamedTuple):
     house_paid: int  # By the house above the mark there; negative: below it.
     to_buyer: int  # What makes his price the one he had; negative: he pays.
 
+    @property
+    def cost(self) -> int:
+        """What it costs the case."""
+        return self.house_paid + self.to_buyer
+
 
 class Later:
     """Buys in later windows of the same product and fabric."""
@@ -46,26 +51,36 @@ class Later:
             if wanted == 0:
                 break
             offers = self.market.offers(failed.origin, failed.mark, handle, excluded)
-            if need.wish.gang and sum(offer.lots for offer in offers) < wanted:
-                continue
-            for offer in offers:
-                lots = min(offer.lots, wanted)
-                one = self._price(need, handle, offer, lots)
-                cost = one.house_paid + one.to_buyer
-                surcharge = state.terms_of(failed.origin).surcharge_bps
-                spent = bill.premium + cost
-                if lots == 0 or spent + ceil_div(spent * surcharge, BPS) > bill.budget:
-                    break
+            plan = self._plan(need, handle, offers, wanted, bill)
+            if need.wish.gang and sum(lots for _, lots, _ in plan) < wanted:
+                continue  # A gang does not wait in two windows.
+            for offer, lots, one in plan:
                 taken = state.core.hit(offer.oid, lots, state.account, 0)
                 assert taken == lots, "a sell that was seen must be there"
                 state.core.move_lots(handle, state.account, failed.buyer, lots)
-                bill.premium += cost
+                bill.premium += one.cost
                 wanted -= lots
                 moved.append(one)
                 self._tell(case, need, handle, offer, lots)
         if moved and wanted == 0:
             need.lots = 0
         return moved
+
+    def _plan(
+        self, need: Need, handle: int, offers: list[Offer], wanted: int, bill: Bill
+    ) -> list[tuple[Offer, int, Moved]]:
+        """Return what to buy of which offers, as far as it can be paid for (CLR-REAL-007)."""
+        plan: list[tuple[Offer, int, Moved]] = []
+        surcharge, spent = self.state.terms_of(need.failed.origin).surcharge_bps, bill.premium
+        for offer in offers:
+            lots = min(offer.lots, wanted)
+            one = self._price(need, handle, offer, lots)
+            spent += one.cost
+            if lots == 0 or spent + ceil_div(spent * surcharge, BPS) > bill.budget:
+                break
+            plan.append((offer, lots, one))
+            wanted -= lots
+        return plan
 
     def _windows(self, need: Need) -> list[int]:
         """Return the instruments of the same product and fabric that begin within the buyer's patience."""

@@ -62,10 +62,12 @@ class Margining:
         self.state = state
 
     def positions(self) -> dict[int, Positions]:
-        """Return the positions of all accounts, by account in order of creation."""
+        """Return the positions of all accounts in windows not settled yet, by account in order of creation."""
         found: dict[int, Positions] = {}
         rows = np.frombuffer(self.state.core.positions_bytes(), np.int64).reshape(-1, 5)
-        for account, handle, lots in rows[rows[:, 2] != 0, :3].tolist():
+        is_live = np.zeros(len(self.state.catalogue.instruments) + 1, np.bool_)
+        is_live[[one.handle for one in self.state.live()]] = True
+        for account, handle, lots in rows[(rows[:, 2] != 0) & is_live[rows[:, 1]], :3].tolist():
             found.setdefault(account, {})[handle] = lots
         return found
 
@@ -211,10 +213,11 @@ class Margining:
     def _level(self, account: int, standing: Standing) -> Level:
         """Move a call on: it begins below 110 % with a deadline, and ends at 125 % (CLR-CALL-002)."""
         state, member = self.state, self.state.member(account)
+        if standing <= Standing.CALL and not member.deadline_ns:
+            member.deadline_ns = state.core.now_ns + state.terms.call_deadline_s * NS_PER_SECOND
         if standing <= Standing.LIQUIDATION:
             return Level.LIQUIDATING
-        if standing is Standing.CALL and member.level is not Level.CALLED:
-            member.deadline_ns = state.core.now_ns + state.terms.call_deadline_s * NS_PER_SECOND
+        if standing is Standing.CALL:
             return Level.CALLED
         if standing >= Standing.ENTRY:
             member.deadline_ns = 0

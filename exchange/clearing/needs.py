@@ -1,6 +1,6 @@
 """What buyers lack when lots have failed, and what may be spent to find it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exchange.clearing.obligations import Obligation, Wish
 
@@ -9,10 +9,14 @@ from exchange.clearing.obligations import Obligation, Wish
 class Need:
     """What one buyer lacks, in lots as he has bought them."""
 
-    failed: Obligation
-    lots: int
+    failed: Obligation  # Of a gang with several the first one; they are of one provider and one fabric.
+    lots: int  # Still to be found.
     wish: Wish
     is_whole: bool  # Nothing else of the buyer's lots is being delivered.
+    size: int = field(init=False)  # Lots that have failed.
+
+    def __post_init__(self) -> None:
+        self.size = self.lots
 
 
 @dataclass(slots=True)

@@ -72,7 +72,7 @@ class Pricing:
         state = self.state
         return [
             one
-            for one in state.catalogue.instruments
+            for one in state.live()
             if one.product_number in state.products and state.core.phase(one.handle) in phases
         ]
 

@@ -15,11 +15,12 @@ from exchange.clearing.terms import ClassTerms, HouseTerms, OptionTerms, Product
 from exchange.clearing.waterfall import Class, Payment, Repayment
 from exchange.clearing.words import CaseKind, Cause, Kind, Level
 from exchange.delivery.nodes import Nodes
-from exchange.records import EventType
+from exchange.records import EventType, Phase
 from exchange.units import SECONDS_PER_HOUR
 
 HOUSE_NAME = "clearinghouse"
 RECORD_HOURS = 90 * 24  # How long a provider's record counts.
+OVER = (Phase.SETTLED, Phase.EXPIRED)
 Resting = tuple[int, int, int, int, bool, bool]  # oid, price, leaves, account, physical, firm
 
 
@@ -230,6 +231,16 @@ class HouseState:
         self.indices: dict[str, int] = {}  # As last told, micro-dollars per SCU-hour, by class.
         self.ramps: dict[str, tuple[int, RiskTerms]] = {}  # Day and terms in force, by class.
         self.options: dict[int, OptionTerms] = {}  # By product number.
+        self._live: list[Instrument] = []  # Follows from the catalogue and the phases.
+        self._listed = 0
+
+    def live(self) -> list[Instrument]:
+        """Return the instruments that are not settled yet, by handle; what is over is looked at once. O(them)."""
+        known = self.catalogue.instruments
+        self._live += known[self._listed :]
+        self._listed = len(known)
+        self._live = [one for one in self._live if self.core.phase(one.handle) not in OVER]
+        return self._live
 
     def settle_mark(self, one: Instrument, ticks: int) -> tuple[int, list[tuple[int, int]]]:
         """Set a mark and tell it; return the move in micro-dollars a lot, and each holder's gain (CLR-VM-001)."""

@@ -79,7 +79,7 @@ class Substitution:
 
     def _may_move(self, need: Need) -> bool:
         """Whether lots may go to another fabric: of a gang only all of them together (CLR-REAL-005)."""
-        return need.lots > 0 and (not need.wish.gang or (need.is_whole and need.lots == need.failed.original_lots))
+        return need.lots > 0 and (not need.wish.gang or (need.is_whole and need.lots == need.size))
 
     def _cheapest_first(
         self, origin: int, needs: list[Need], handles: list[int], excluded: set[int]
@@ -117,9 +117,10 @@ class Substitution:
         for handle in handles:
             offers = self.market.offers(failed.origin, mark, handle, excluded)
             whole = Need(failed, lots, need.wish, True)
-            pieces = self._pieces(whole, lots, lots, handle, offers, bill)
+            wanted = equivalent_lots(lots, self.market.factor_ppm(failed.origin, handle))
+            pieces = self._pieces(whole, lots, wanted, handle, offers, bill)
             cost = stranded + sum(piece.value - piece.buyer_value for piece in pieces)
-            if sum(piece.lots for piece in pieces) < lots or cost * SECONDS_PER_HOUR > limit:
+            if sum(piece.lots for piece in pieces) < wanted or cost * SECONDS_PER_HOUR > limit:
                 continue
             surcharge = ceil_div((bill.premium + cost) * state.terms_of(failed.origin).surcharge_bps, BPS)
             if bill.premium + cost + surcharge > bill.budget:
@@ -157,9 +158,9 @@ class Substitution:
             alive_ns = state.core.now_ns - terms.heartbeat_s * terms.missed * NS_PER_SECOND
             spare = meter.free()
             spare = spare[meter.last_ok_ns[spare] >= max(alive_ns, 0)]
-            lots = min(len(spare), failed.lots)
+            lots = min(len(spare), need.lots)
             is_other = failed.handle != failed.origin or failed.original_lots != failed.lots
-            if lots == 0 or is_other or (need.wish.gang and lots < failed.lots):
+            if lots == 0 or is_other or (need.wish.gang and lots < need.lots):
                 continue
             number = state.take_obligation_number()
             nodes = meter.take(lots, number, state.core.now_ns, spare)

@@ -291,6 +291,10 @@ class Checks:
         """I2: after a run the house has nothing, nobody who has not defaulted owes; I17: estates only shrink."""
         state, core = self.state, self.core
         assert core.balance(state.account) == 0, f"I2: the house has {core.balance(state.account)}"
+        if state.next_mark_ns == core.now_ns + state.terms.mark_interval_s * NS_PER_SECOND:  # Margin was looked at.
+            for number in known["balances"]:
+                is_failed = number in state.members and state.members[number].level is Level.DEFAULTED
+                assert is_failed or core.balance(number) >= 0, f"I2: {number} owes {-core.balance(number)}"
         for number, before in known["held"].items():
             for handle, lots in (state.cases[number].positions if number in state.cases else {}).items():
                 was = before.get(handle, 0)

@@ -59,9 +59,10 @@ class ClearedVenue:
         cores: of one engine or of several, whose events must be equal.
         look: called with (engine, record) before each command; what it returns is called with the events after it.
         mutate: what is done to the house of the first engine beforehand.
+        percent: of the usual money of everybody but the market maker; little makes margin calls and deeper layers.
     """
 
-    def __init__(self, cores, look=None, mutate=None):
+    def __init__(self, cores, look=None, mutate=None, percent=100):
         self.engines = [Engine(core) for core in cores]
         if mutate is not None:
             mutate(self.engines[0].house)
@@ -74,9 +75,9 @@ class ClearedVenue:
         self.auctions = {}  # Items that were told, by case.
         self.next_window = FIRST_WINDOW
         self.seen = {}  # How often each (event type, reason) and each answer has come.
-        self._open()
+        self._open(percent)
 
-    def _open(self):
+    def _open(self, percent):
         market = {"balancing_s": 3_600, "settle_s": 4_500, "taker_fee_ppm": 300}
         admin = self.admin
         self.send(admin("set_house", **HOUSE_TERMS))
@@ -90,14 +91,15 @@ class ClearedVenue:
         for product, (cls, _, _, _) in PRODUCTS.items():
             self.send(admin("set_clearing", product=product, cls=cls, **TERMS))
         for name in PEOPLE:
-            self.send(commands.deposit(self.number(name), MONEY.get(name, 90) * DOLLARS))
+            part = 100 if name == "mm" else percent
+            self.send(commands.deposit(self.number(name), MONEY.get(name, 90) * part * DOLLARS // 100))
         for name in ("p1", "p2"):
             self.send(admin("set_provider", account=name, domain="d"))
         for name in PROVIDERS:
-            self.transfer(name, "coll", "bond", 12 * DOLLARS)
+            self.transfer(name, "coll", "bond", 12 * percent * DOLLARS // 100)
         for name, dollars in (("mm", 40), ("b1", 6), ("p1", 3), ("p4", 5), ("t2", 2)):
-            self.transfer(name, "coll", "fund", dollars * DOLLARS)
-        self.send(admin("fund", kind="sitg", micros=5 * DOLLARS))
+            self.transfer(name, "coll", "fund", dollars * percent * DOLLARS // 100)
+        self.send(admin("fund", kind="sitg", micros=5 * percent * DOLLARS // 100))
         self.send(admin("fund", kind="standby", micros=4 * DOLLARS))
         self.send(admin("fund", kind="pool", cls="A", micros=2 * DOLLARS))
         self.roll()
@@ -214,6 +216,16 @@ class ClearedVenue:
         self.send(commands.place(seller, self.ref(seller), handle, 1, price, lots, flags=OrderFlag.PHYSICAL))
         account = self.number(PEOPLE[buyer % len(PEOPLE)])
         return self.send(commands.place(account, self.ref(account), handle, 0, price + 40, lots, tif=1))
+
+    def sell_out(self, which, lots):
+        """Every provider sells the next hour to a buyer who has declared what he wants."""
+        for place in range(len(NODES)):
+            who = 7 + (which + place) % 4
+            product, fabric = list(NODES)[place][1:]
+            start = self.now_ns // HOUR_NS + 1
+            self.send(self.admin("delivery_terms", account=PEOPLE[who], product=product, fabric=fabric, start=start,
+                                 **WISHES[(which // 4 + place) % len(WISHES)]))  # fmt: skip
+            self.trade(place, who, 0, lots)
 
     def quote(self, level, lots, where=None):
         """The market maker's quotes in all windows or one, around a price."""
@@ -455,8 +467,9 @@ class RandomDriver:
         do = venue
         self.weights = [
             (lambda: do.place(number(), number(), side(), over(), lots(), flags(), draw.choice((0, 0, 0, 1))), 12),
-            (lambda: do.trade(number(), number(), draw.choice((0, 0, 1, 2)), lots()), 24),
+            (lambda: do.trade(number(), number(), draw.choice((0, 0, 1, 2)), lots()), 18),
             (lambda: do.physical(number(), number(), over(), lots()), 9),
+            (lambda: do.sell_out(number(), draw.choice((1, 2, 3))), 3),
             (lambda: do.standby(number(), number(), draw.choice((-50, 100, 300, 600, 1_500)), lots(), side()), 18),
             (lambda: do.block(number(), number(), side(), draw.choice((-60, 0, 60)), lots(), number()), 4),
             (lambda: do.quote(LEVEL + draw.choice((-150, 0, 0, 100)), lots()), 3),

@@ -238,7 +238,7 @@ def test_margin_default_from_the_call_to_the_auction():
     assert (had, lots) == (14_399, 99)
     move(house, 500)  # 244 x 99 lots; what is left above the band is sold to nobody.
     house.at(house.now_s + 3_600)
-    assert house.do("bid", account="mm", case=1, item=0, lots=200, micros=430) is None
+    assert house.do("bid", account="mm", case=1, item=0, lots=200, micros=500) is None
     house.at(house.now_s + 600)
     report = reported(house)
     assert (report["kind"], report["defaulter"]) == ("margin", "ann")
