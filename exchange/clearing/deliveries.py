@@ -261,12 +261,16 @@ class Deliveries:
         self._forget(delivery)
 
     def pay(self, duty: Obligation) -> None:
-        """Pay a provider what he has delivered of an obligation, and end it (CLR-SET-002)."""
+        """Pay a provider what he has delivered of an obligation till now, and end it (CLR-SET-002).
+
+        What was metered beyond the present moment does not count: a substitute is paid from here on.
+        """
         state, delivery = self.state, self.state.deliveries[duty.origin]
         meter = state.meters.get((duty.handle, duty.provider))
         effective = 0 if meter is None else meter.sum_effective(duty.nodes)
         contract = state.terms_of(duty.handle).contract_ppm
-        total, of_buyer = duty.earned(effective, contract)
+        passed_s = max(0, min(state.core.now_ns, duty.end_ns) - duty.start_ns) // NS_PER_SECOND
+        total, of_buyer = duty.earned(min(effective, duty.lots * passed_s * contract), contract)
         payee = Purse(Kind.COLLATERAL, duty.provider)
         if duty.provider == state.account:
             total = of_buyer = 0

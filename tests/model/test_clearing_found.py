@@ -136,3 +136,30 @@ def test_liquidation_has_a_deadline_from_its_beginning_clr_call_002(core):
     house.at(house.now_s + 60)
     assert house.level("ann") is Level.DEFAULTED
     assert house.total() == 0
+
+
+def test_intervals_metered_ahead_pay_nothing_after_the_failure_clr_fail_001(core):
+    """A provider who meters the whole hour at its beginning is paid till the verdict, and his substitute from there."""
+    house = House(core(), people=("prov", "ann", "other"), money=1_000 * DOLLARS, terms=TERMS | {"hand_over_s": 0})
+    house.certify("prov", 10)
+    house.certify("other", 1)
+    house.trade("prov", "ann", 10, M)
+    house.run()
+    house.at(-60)
+    house.standby("other", 1, M)
+    house.at(0)
+    house.meter("prov", (0, 10), 0, 60)
+    house.now_s = 1_800
+    house.beat("prov", [(0, 10)])
+    house.do("report_failure", account="prov", product="P", fabric="f1", start=1_000, first=0, count=1)
+    house.at(1_800)
+    paid = [entry.micros for entry in house.entries(Cause.SETTLEMENT) if entry.owner == "prov"]
+    assert paid == [M // 2]
+    house.now_s = 3_590
+    house.beat("prov", [(1, 9)])
+    house.beat("other", [(0, 1)])
+    house.meter("other", (0, 1), 30, 30)
+    end = house.at(3_600)
+    paid = {entry.owner: entry.micros for entry in house.entries(Cause.SETTLEMENT, events=end) if entry.micros > 0}
+    assert (paid["prov"], paid["other"]) == (9 * M, M // 2)
+    assert house.total() == 0
