@@ -5,8 +5,8 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 
 from ext.frames cimport OP_BINARY
 from ext.types cimport (
-    E_ACK, E_ASSIGNED, E_BOUGHT_IN, E_CAPACITY, E_CLAIM, E_DEFAULT, E_DONE, E_ENTRY, E_EXERCISE, E_FILL, E_LAYER, E_LOT_STATE,
-    E_MARGIN, E_NOTICE, E_REJECT, E_REPLACED, E_SUBSTITUTE, V_BALANCE, V_BLOCK, V_CALL, V_DUPLICATE, V_SELL, V_TAKER,
+    E_ACK, E_ASSIGNED, E_BOUGHT_IN, E_CAPACITY, E_CLAIM, E_DEFAULT, E_DONE, E_ENTRY, E_EXERCISE, E_FILL, E_LAYER,
+    E_LOT_STATE, E_MARGIN, E_NOTICE, E_REJECT, E_REPLACED, E_SUBSTITUTE, V_BALANCE, V_BLOCK, V_CALL, V_DUPLICATE, V_SELL, V_TAKER,
 )
 
 
@@ -149,7 +149,7 @@ cdef bint is_of_clearing(const Event *event) noexcept:
 
 
 cdef int put_clearing(Buffer out, const Event *event, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1:
-    """Append entry, margin, lot_state, default, substitute, layer, claim or exercise. Moments are told in microseconds."""
+    """Append a message of the clearinghouse, entry to exercise. Moments are told in microseconds."""
     cdef int64_t provides = 1 if event.flags & V_SELL else 0
     cdef int64_t case = <int64_t>event.match_id
     cdef int64_t[9] entry

@@ -283,8 +283,8 @@ cdef class Market:
         """Append the auction frame of an item."""
         side, lots, windows, until_us = self.auctions[place]
         cdef int64_t[10] row = [
-            E_AUCTION, self.instrument, <int64_t>self.seq[CHANNEL_MARKS], ts_us, place[0], place[1], side, lots, windows,
-            until_us,
+            E_AUCTION, self.instrument, <int64_t>self.seq[CHANNEL_MARKS], ts_us, place[0], place[1], side, lots,
+            windows, until_us,
         ]
         return put_row(out, row, 10)
 
