@@ -115,14 +115,17 @@ class Deliveries:
         if buyer == state.account:
             self._claim_escrow(delivery, self._estate_of(delivery.handle), price)
             return
+        cut: tuple[Case, int] | None = None
         if state.core.balance(buyer) < price:
-            self._cut(delivery, buyer, duties, max(0, state.core.balance(buyer)))
+            cut = self._cut(delivery, buyer, duties, max(0, state.core.balance(buyer)))
             price = sum(duty.buyer_value for duty in delivery.obligations if duty.buyer == buyer and not duty.closed)
         state.ledger.post(
             Cause.ESCROW, Purse(Kind.COLLATERAL, buyer), Purse(Kind.ESCROW, delivery.handle), price,
             handle=delivery.handle,
         )  # fmt: skip
         delivery.escrow[buyer] = delivery.escrow.get(buyer, 0) + price
+        if cut is not None:  # Only now: his money is for the lots he keeps first.
+            self._claim_escrow(delivery, *cut)
 
     def _estate_of(self, handle: int) -> Case:
         """Return the case whose estate has bought lots of an instrument."""
@@ -136,8 +139,8 @@ class Deliveries:
         delivery.escrow[house] = delivery.escrow.get(house, 0) + self.state.ledger.balance(escrow) - before
         self._mark_down(delivery, house, delivery.escrow[house])
 
-    def _cut(self, delivery: Delivery, buyer: int, duties: list[Obligation], money: int) -> None:
-        """Give the lots that a buyer cannot pay for to the house, and claim their price (CLR-DEL-003)."""
+    def _cut(self, delivery: Delivery, buyer: int, duties: list[Obligation], money: int) -> tuple[Case, int]:
+        """Give the lots that a buyer cannot pay for to the house; return the case and their price (CLR-DEL-003)."""
         state, house = self.state, self.state.account
         lot = delivery.mark * delivery.lot_micros
         excess = sum(duty.lots for duty in duties) - money // lot
@@ -157,7 +160,7 @@ class Deliveries:
             part.buyer = house
             state.core.move_lots(delivery.handle, buyer, house, lots)
             excess -= lots
-        self._claim_escrow(delivery, case, lot * lots_cut)
+        return case, lot * lots_cut
 
     def _mark_down(self, delivery: Delivery, house: int, money: int) -> None:
         """Where not even the default fund could pay, the sellers of those lots share what there is."""
