@@ -91,7 +91,7 @@ class Checks:
         accounts = range(1, len(self.engine.catalogue.accounts) + 1)
         known = {
             "kind": kind, "record": record, "balances": {number: core.balance(number) for number in accounts},
-            "fees": core.balance(0), "deliveries": list(state.deliveries), "evidence": self._evidence(),
+            "next_mark": state.next_mark_ns, "deliveries": list(state.deliveries), "evidence": self._evidence(),
             "held": {number: dict(case.positions) for number, case in state.cases.items()},
             "marks": {one.handle: core.mark(one.handle) for one in self.engine.catalogue.instruments[-40:]},
             "order": self._order(record) if kind == CommandType.PLACE else None,
@@ -294,7 +294,7 @@ class Checks:
         left = core.balance(state.account)
         assert -self.unpayable <= left <= 0, f"I2: the house has {left}, no layer could pay {self.unpayable}"
         self.unpayable = -left
-        if state.next_mark_ns == core.now_ns + state.terms.mark_interval_s * NS_PER_SECOND:  # Margin was looked at.
+        if state.next_mark_ns != known["next_mark"]:  # Margin was looked at.
             for number in known["balances"]:
                 is_failed = number in state.members and state.members[number].level is Level.DEFAULTED
                 is_failed |= number == state.account or core.is_prepaid(number)  # Fees may uncover who is never called.
