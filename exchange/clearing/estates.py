@@ -283,10 +283,12 @@ class Estates:
         core = self.state.core
         if self.state.member(bid.account).level is Level.DEFAULTED:
             return False
-        if item.lots < 0:
-            return not core.is_prepaid(bid.account)
+        lots, price = min(bid.lots, abs(item.lots)), bid.price
+        if item.lots < 0:  # He takes the lots at the mark, and pays what he asks below it.
+            lot_micros = self.state.catalogue.product(item.product).lot_micros
+            price = sum(core.mark(handle) or 0 for handle in self._handles(item)) * lot_micros - price
         free = core.balance(bid.account) - core.requirement_sum(bid.account)
-        return min(bid.lots, item.lots) * bid.price <= free
+        return lots * max(0, price) <= max(0, free) and (item.lots > 0 or not core.is_prepaid(bid.account))
 
     def _hand_over(self, case: Case, item: Item, one: Award) -> None:
         """Move awarded lots at the mark; the award's price settles the difference, as far as it can be paid."""

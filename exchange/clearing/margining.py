@@ -203,12 +203,17 @@ class Margining:
         member.margin = total
         if state.core.is_prepaid(account):
             return Level.GOOD
-        standing = level(state.core.balance(account), total)
+        standing = self._standing(account, total)
         before = member.level
         member.level = self._level(account, standing)
         if member.level is not before:
             self._tell(account, total)
         return member.level
+
+    def _standing(self, account: int, total: int) -> Standing:
+        """Return the level of equity on margin; who owes is below it, even where nothing must be held."""
+        balance = self.state.core.balance(account)
+        return level(balance, max(total, int(balance < 0)))
 
     def _level(self, account: int, standing: Standing) -> Level:
         """Move a call on: it begins below 110 % with a deadline, and ends at 125 % (CLR-CALL-002)."""
@@ -233,6 +238,6 @@ class Margining:
     def must_hand_over(self, account: int, wanted: Demanded) -> bool:
         """Whether an account's positions go to its estate: too little equity, or a deadline missed (CLR-LIQ-003)."""
         member = self.state.member(account)
-        standing = level(self.state.core.balance(account), min(wanted.total, MONEY_MAX))
+        standing = self._standing(account, min(wanted.total, MONEY_MAX))
         late = member.deadline_ns and member.deadline_ns <= self.state.core.now_ns and standing <= Standing.CALL
         return standing is Standing.HANDOVER or bool(late)

@@ -59,10 +59,11 @@ class ClearedVenue:
         cores: of one engine or of several, whose events must be equal.
         look: called with (engine, record) before each command; what it returns is called with the events after it.
         mutate: what is done to the house of the first engine beforehand.
+        terms: of the products, other than the usual ones; ``house``: of the house.
         percent: of the usual money of everybody but the market maker; little makes margin calls and deeper layers.
     """
 
-    def __init__(self, cores, look=None, mutate=None, percent=100):
+    def __init__(self, cores, look=None, mutate=None, percent=100, terms=None, house=None):
         self.engines = [Engine(core) for core in cores]
         if mutate is not None:
             mutate(self.engines[0].house)
@@ -75,12 +76,12 @@ class ClearedVenue:
         self.auctions = {}  # Items that were told, by case.
         self.next_window = FIRST_WINDOW
         self.seen = {}  # How often each (event type, reason) and each answer has come.
-        self._open(percent)
+        self._open(percent, TERMS | (terms or {}), HOUSE_TERMS | (house or {}))
 
-    def _open(self, percent):
+    def _open(self, percent, terms, house):
         market = {"balancing_s": 3_600, "settle_s": 4_500, "taker_fee_ppm": 300}
         admin = self.admin
-        self.send(admin("set_house", **HOUSE_TERMS))
+        self.send(admin("set_house", **house))
         self.send(admin("set_class", cls="A"))
         self.send(admin("set_class", cls="B", units=1_250_000))
         for product, (_, lot_scu, fabrics, more) in PRODUCTS.items():
@@ -89,7 +90,7 @@ class ClearedVenue:
             self.send(commands.add_account(name, group="one" if name in ("t1", "p3") else name, margined=True,
                                            prepaid=name == "pre"))  # fmt: skip
         for product, (cls, _, _, _) in PRODUCTS.items():
-            self.send(admin("set_clearing", product=product, cls=cls, **TERMS))
+            self.send(admin("set_clearing", product=product, cls=cls, **terms))
         for name in PEOPLE:
             part = 100 if name == "mm" else percent
             self.send(commands.deposit(self.number(name), MONEY.get(name, 90) * part * DOLLARS // 100))

@@ -1,7 +1,7 @@
 """What random histories have found in the clearinghouse, each as the shortest story that shows it."""
 
 import pytest
-from house import DOLLARS, House
+from house import DOLLARS, WINDOW, House
 
 from exchange.clearing.words import Cause, Kind, Level
 from exchange.records import EventType
@@ -162,4 +162,34 @@ def test_intervals_metered_ahead_pay_nothing_after_the_failure_clr_fail_001(core
     end = house.at(3_600)
     paid = {entry.owner: entry.micros for entry in house.entries(Cause.SETTLEMENT, events=end) if entry.micros > 0}
     assert (paid["prov"], paid["other"]) == (9 * M, M // 2)
+    assert house.total() == 0
+
+
+def test_a_buyers_money_is_for_the_lots_he_keeps_first_clr_led_003(core):
+    """Of four lots he can pay for two; what he has besides is less than a lot, and all that is claimed of him."""
+    house = House(core(), people=("prov", "ann"), money=100 * DOLLARS, terms=TERMS)
+    house.certify("prov", 4)
+    house.trade("prov", "ann", 4, 2_000_000)
+    house.run()
+    house.at(-60)
+    house.core.pay(house.number("ann"), -95 * DOLLARS)
+    house.core.pay(house.number("prov"), 95 * DOLLARS)
+    house.at(0)
+    assert house.layers()[0] == ("L2", "C1", "ann", 1 * DOLLARS)
+    assert house.money("ann") == 0
+    assert house.state.deliveries[house.handle()].escrow[house.number("ann")] == 4 * DOLLARS
+    assert house.total() == 0
+
+
+def test_who_owes_and_holds_nothing_has_defaulted_clr_led_003(core):
+    house = House(core(), people=("ann", "bob"), money=10 * DOLLARS)
+    house.sell("bob", 1, 1_000_000, window=WINDOW)
+    house.buy("ann", 1, 1_000_000, window=WINDOW)
+    house.run()
+    house.buy("bob", 1, 1_000_000, window=WINDOW)
+    house.sell("ann", 1, 1_000_000, window=WINDOW)
+    house.core.pay(house.number("ann"), -11 * DOLLARS)
+    house.core.pay(house.number("bob"), 11 * DOLLARS)
+    house.at(house.now_s + 60)
+    assert (house.level("ann"), house.position("ann")) == (Level.DEFAULTED, 0)
     assert house.total() == 0
