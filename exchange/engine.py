@@ -161,8 +161,10 @@ class Engine:
             instrument = self.catalogue.instrument(self.core.gate_waiting)
             assert instrument is not None
             product = instrument.product
+            self.house.before_gate(instrument)
             if not self.house.is_option(instrument):
-                buy_in_shorts(self.core, instrument.handle, product.buyin_bps, product.taker_fee_ppm)
+                house = self.house.state.account
+                buy_in_shorts(self.core, instrument.handle, product.buyin_bps, product.taker_fee_ppm, house)
             self.core.close_gate()
             self.house.at_gate(instrument, self._assign_nodes(instrument))
             self.core.go_on()

@@ -78,7 +78,7 @@ class Cases:
         since = self.state.core.now_ns - HALF_YEAR_NS
         recent = sum(micros for at, micros in self.state.member(account).assessed if at > since)
         cap = waterfall.assessment_cap(share, case.assessed.get(account, 0), recent)
-        return min(cap, share, max(0, self.state.core.balance(account)))
+        return min(cap, share, self.state.spare(account))
 
     def _juniorised(self, case: Case, survivors: Iterable[int]) -> list[int]:
         """Return who did not bid in the case's auction, once it has been held (CLR-AUC)."""

@@ -221,7 +221,7 @@ class Deliveries:
 
     def _take(self, cause: Cause, account: int, payee: Purse, micros: int, handle: int) -> None:
         """Take a charge, as far as the account has it: what it lacks is not owed later."""
-        micros = min(micros, max(0, self.state.core.balance(account)))
+        micros = min(micros, self.state.spare(account))
         self.state.ledger.post(cause, Purse(Kind.COLLATERAL, account), payee, micros, handle=handle)
 
     def _pay_standby(self, delivery: Delivery) -> None:

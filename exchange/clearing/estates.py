@@ -223,7 +223,7 @@ class Estates:
             start_ns = state.instrument(handle).window * HOUR_NS
             at_any_price = lots > 0 and start_ns - state.core.now_ns < PERISHABLE_NS
             case.positions[handle] -= trade_slice(
-                state, handle, state.account, part if lots > 0 else -part, at_any_price
+                state, handle, state.account, part if lots > 0 else -part, at_any_price, self.cases.budget(case)
             )
             self._drop_flat(case)
             self.settle_house(case, Class.C1)
@@ -297,6 +297,9 @@ class Estates:
         at_mark = sum((state.core.mark(handle) or 0) * product.lot_micros for handle in handles)
         each = (one.price - at_mark) * (1 if item.lots > 0 else -1)  # What he pays for a lot beside the mark.
         lots = one.lots if each >= 0 else min(one.lots, self.cases.budget(case) // -each)
+        carried = sum(state.rates.get(handle, (0, 0))[item.lots < 0] for handle in handles) + max(0, each)
+        free = state.core.balance(one.account) - state.core.requirement_sum(one.account)
+        lots = lots if carried == 0 else min(lots, max(0, free) // carried)
         if lots == 0:
             return
         for handle in handles:
@@ -315,19 +318,11 @@ class Estates:
         for handle in [handle for handle, lots in case.positions.items() if lots == 0]:
             del case.positions[handle]
 
-    def bought_at_gate(self, handle: int) -> None:
-        """Divide among the estates what was bought for the house at a gate (MKT-021), and claim its cost."""
-        state = self.state
-        held = state.core.position(state.account, handle)[0]
-        before = sum(case.positions.get(handle, 0) for case in state.cases.values())
-        bought = held - before
-        for case in state.cases.values():
-            if case.positions.get(handle, 0) < 0 and bought > 0:
-                part = min(bought, -case.positions[handle])
-                case.positions[handle] += part
-                bought -= part
-                self.settle_house(case, Class.C2)
-                self._drop_flat(case)
+    def cover_at_gate(self, handle: int) -> None:
+        """Buy what estates are still short of while the orders of a closing gate rest (CLR-EST-003)."""
+        for case in list(self.state.cases.values()):
+            if case.positions.get(handle, 0) < 0:
+                self._cover(case, handle)
 
     # The end of a case.
 
@@ -360,21 +355,41 @@ def positions_of(state: HouseState, account: int) -> dict[int, int]:
     return {handle: lots for _, handle, lots, _, _ in mine.tolist()}
 
 
-def trade_slice(state: HouseState, handle: int, account: int, lots: int, at_any_price: bool = False) -> int:
-    """Sell (lots above 0) or buy for an account within the slippage band; return what was done, of the same sign."""
+def trade_slice(
+    state: HouseState, handle: int, account: int, lots: int, at_any_price: bool = False, budget: int | None = None
+) -> int:
+    """Sell (lots above 0) or buy for an account within the slippage band; return what was done, of the same sign.
+
+    Args:
+        state: of the house.
+        handle: where.
+        account: whose lots; the house pays no fee.
+        lots: at most.
+        at_any_price: sell for whatever is bid.
+        budget: micro-dollars that may be lost against the mark; None: no bound.
+
+    """
     mark = state.core.mark(handle)
     if mark is None:
         return 0
     band = mark * state.terms_of(handle).slippage_bps // BPS
     side = Side.BUY if lots > 0 else Side.SELL
-    fee_ppm = state.instrument(handle).product.taker_fee_ppm
+    product = state.instrument(handle).product
+    fee_ppm = 0 if account == state.account else product.taker_fee_ppm
     left = abs(lots)
     orders: list[Resting] = state.core.resting(handle, side)
     for oid, price, leaves, owner, _, _ in orders:
         in_band = at_any_price or (price >= mark - band if lots > 0 else price <= mark + band)
         if not in_band or left == 0:
             break
-        if state.core.group(owner) != state.core.group(account):
-            left -= state.core.hit(oid, min(left, leaves), account, fee_ppm)
+        if state.core.group(owner) == state.core.group(account):
+            continue
+        lost = max(0, mark - price if lots > 0 else price - mark) * product.lot_micros
+        most = min(left, leaves) if budget is None or lost == 0 else min(left, leaves, budget // lost)
+        if most == 0:
+            break
+        taken = state.core.hit(oid, most, account, fee_ppm)
+        left -= taken
+        budget = None if budget is None else budget - taken * lost
     done = abs(lots) - left
     return done if lots > 0 else -done

@@ -78,13 +78,17 @@ class ClearingHouse:
 
     # What the engine calls.
 
+    def before_gate(self, instrument: Instrument) -> None:
+        """Cover what estates are short of, before the orders of the window end (CLR-EST-003)."""
+        if self.state.is_cleared(instrument.handle) and not self.is_option(instrument):
+            self.estates.cover_at_gate(instrument.handle)
+
     def at_gate(self, instrument: Instrument, placed: Iterable[tuple[int, int, Run]]) -> None:
         """Take over a window whose gate has closed: (provider, buyer, nodes) as assigned (CLR-DEL-001)."""
         if self.is_option(instrument):
             move, gains = self.pricing.contracts.expire(instrument)
             self.estates.expired(instrument.handle, move, dict(gains))
         elif self.state.is_cleared(instrument.handle):
-            self.estates.bought_at_gate(instrument.handle)
             self.deliveries.at_gate(instrument, placed)
 
     def is_option(self, instrument: Instrument) -> bool:

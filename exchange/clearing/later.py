@@ -45,7 +45,7 @@ class Later:
         failed, state = need.failed, self.state
         _, window_s = state.scu_hours(failed.origin)
         lost_s = max(0, failed.end_ns - failed.claimed_ns) // NS_PER_SECOND
-        wanted = need.lots * min(lost_s, window_s) // window_s
+        wanted = all_wanted = need.lots * min(lost_s, window_s) // window_s
         moved: list[Moved] = []
         for handle in self._windows(need):
             if wanted == 0:
@@ -59,11 +59,12 @@ class Later:
                 assert taken == lots, "a sell that was seen must be there"
                 state.core.move_lots(handle, state.account, failed.buyer, lots)
                 bill.premium += one.cost
+                bill.taken[failed.buyer] = bill.taken.get(failed.buyer, 0) + max(0, -one.to_buyer)
                 wanted -= lots
                 moved.append(one)
                 self._tell(case, need, handle, offer, lots)
-        if moved and wanted == 0:
-            need.lots = 0
+        if moved:
+            need.lots = ceil_div(need.lots * wanted, all_wanted)  # The rest is refunded.
         return moved
 
     def _plan(
@@ -72,10 +73,12 @@ class Later:
         """Return what to buy of which offers, as far as it can be paid for (CLR-REAL-007)."""
         plan: list[tuple[Offer, int, Moved]] = []
         surcharge, spent = self.state.terms_of(need.failed.origin).surcharge_bps, bill.premium
+        spare = self.state.spare(need.failed.buyer) - bill.taken.get(need.failed.buyer, 0)
         for offer in offers:
             lots = min(offer.lots, wanted)
-            one = self._price(need, handle, offer, lots)
+            one = self._price(need, handle, offer, lots, spare)
             spent += one.cost
+            spare -= max(0, -one.to_buyer)
             if lots == 0 or spent + ceil_div(spent * surcharge, BPS) > bill.budget:
                 break
             plan.append((offer, lots, one))
@@ -94,7 +97,7 @@ class Later:
                     found.append(handle)
         return found
 
-    def _price(self, need: Need, handle: int, offer: Offer, lots: int) -> Moved:
+    def _price(self, need: Need, handle: int, offer: Offer, lots: int, spare: int) -> Moved:
         """Return what the house pays, and what the buyer is given so that he pays his own price, at most."""
         core = self.state.core
         mark = core.mark(handle)
@@ -102,7 +105,7 @@ class Later:
         lot = self.state.instrument(handle).product.lot_micros * lots
         to_buyer = (mark - min(need.failed.mark, offer.ticks)) * lot
         if to_buyer < 0:  # He has the refund of the lost hours to come, but not yet.
-            to_buyer = -min(-to_buyer, max(0, core.balance(need.failed.buyer)))
+            to_buyer = -min(-to_buyer, max(0, spare))
         return Moved(handle, need.failed.buyer, (offer.ticks - mark) * lot, to_buyer)
 
     def settle(self, ledger: Ledger, case: Case, moved: list[Moved]) -> None:

@@ -26,4 +26,5 @@ class Bill:
     begin_ns: int
     budget: int  # What may be spent above the buyers' prices, surcharge included.
     premium: int = 0
+    taken: dict[int, int] = field(default_factory=dict)  # From buyers, for what is delivered later, by account.
     brought: int = 0  # Of that, from earlier cases.

@@ -242,6 +242,16 @@ class HouseState:
         self._live = [one for one in self._live if self.core.phase(one.handle) not in OVER]
         return self._live
 
+    def spare(self, account: int) -> int:
+        """Return what may be taken from an account for what it owes beside its positions, not negative.
+
+        Of a prepaid one only what is free: the rest pays for what it has bought, and nothing would ever call for it.
+        """
+        balance = self.core.balance(account)
+        if self.core.is_prepaid(account):
+            balance -= self.core.requirement_sum(account)
+        return max(0, balance)
+
     def settle_mark(self, one: Instrument, ticks: int) -> tuple[int, list[tuple[int, int]]]:
         """Set a mark and tell it; return the move in micro-dollars a lot, and each holder's gain (CLR-VM-001)."""
         before = self.core.mark(one.handle)

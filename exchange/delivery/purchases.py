@@ -33,13 +33,16 @@ class Market(Protocol):
         """Add an event."""
 
 
-def buy_in_shorts(core: Market, handle: int, buyin_bps: int, fee_ppm: int) -> None:
-    """Buy physical sells for every account that is short of more than its capacity, and tell it (MKT-021)."""
+def buy_in_shorts(core: Market, handle: int, buyin_bps: int, fee_ppm: int, passed_over: int = 0) -> None:
+    """Buy physical sells for every account that is short of more than its capacity, and tell it (MKT-021).
+
+    But for one account: the clearinghouse has covered its shorts before.
+    """
     mark = core.mark(handle)
     most = None if mark is None else mark + mark * buyin_bps // BPS
     for account, lots, certified in core.holdings(handle):
         short = max(0, -lots - certified)
-        if short:
+        if short and account != passed_over:
             left = buy(core, account, short, physical_sells(core, handle, account, most), fee_ppm)
             core.emit(
                 EventType.BOUGHT_IN, account=account, instrument=handle, lots=min(short - left, LOTS_MAX),

@@ -61,7 +61,6 @@ class Checks:
         self.core = engine.core
         self.purses = Counter()  # The ledger as ENTRY tells it.
         self.paid_in, self.spent, self.refunded = Counter(), Counter(), Counter()  # Escrow, by (origin, buyer).
-        self.unpayable = 0  # Losses of the house for which all layers together had too little.
         self.readings = {}  # Seconds and rating by (handle, provider), node and interval.
         self.met = Counter()  # What was looked at how often; a check that never looks proves nothing.
         self._hang_in()
@@ -292,12 +291,11 @@ class Checks:
         """I2: after a run the house has nothing, nobody who has not defaulted owes; I17: estates only shrink."""
         state, core = self.state, self.core
         left = core.balance(state.account)
-        assert -self.unpayable <= left <= 0, f"I2: the house has {left}, no layer could pay {self.unpayable}"
-        self.unpayable = -left
+        assert left == 0, f"I2: the house has {left}"
         if state.next_mark_ns != known["next_mark"]:  # Margin was looked at.
             for number in known["balances"]:
                 is_failed = number in state.members and state.members[number].level is Level.DEFAULTED
-                is_failed |= number == state.account or core.is_prepaid(number)  # Fees may uncover who is never called.
+                is_failed |= number == state.account
                 assert is_failed or core.balance(number) >= 0, f"I2: {number} owes {-core.balance(number)}"
         for number, before in known["held"].items():
             for handle, lots in (state.cases[number].positions if number in state.cases else {}).items():
@@ -320,8 +318,6 @@ class Checks:
         for claim in claims:
             claimed[int(claim.which)] += claim.micros
         self.waterfall(claimed, money, payments)
-        if any(claim.payee == Purse(Kind.COLLATERAL, self.state.account) for claim in claims):
-            self.unpayable += sum(unpaid.values())
         self.met["I10"] += bool(payments)
         return unpaid
 

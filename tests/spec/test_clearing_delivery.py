@@ -13,13 +13,15 @@ DAILY = {"mark_interval_s": 86_400}
 PEOPLE = ("prov", "two", "ann", "bob", "cat")
 
 
-def sold(core, *, lots=10, price=1_000, people=PEOPLE, money=100 * DOLLARS, run=True, **more):
+def sold(core, *, lots=10, price=1_000, people=PEOPLE, money=100 * DOLLARS, run=True, mark=None, **more):
     """Prov has sold to ann; the gate is an hour ahead, and marks were taken."""
     house = House(core(), people=people, money=money, house=DAILY, **more)
     house.certify("prov", 100)
     if run:
         house.at(-3_600)
     house.now_s = -3_600
+    if mark is not None:  # A prepaid buyer needs one.
+        house.send(*(commands.set_mark("P", one, px=mark, fabric="f1") for one in (WINDOW, WINDOW + 1)))
     house.trade("prov", "ann", lots, price)
     return house
 
@@ -136,6 +138,25 @@ def test_fees_levy_gang_and_cover_of_a_delivery_clr_fee_001(core):
         ("ann", Cause.GANG): 30, ("ann", Cause.COVER): cover,
     }  # fmt: skip
     assert (house.core.balance(0), house.purse(Kind.STANDBY), house.purse(Kind.POOL, 1)) == (140, 70, cover)
+
+
+def test_a_prepaid_buyer_pays_fees_out_of_what_is_free_clr_fee_001(core):
+    house = sold(core, terms=FEES, prepaid=("ann",), listed=2, mark=1_000)
+    house.certify("prov", 5, window=WINDOW + 1)
+    house.trade("prov", "ann", 5, 1_000, window=WINDOW + 1)
+    ann = house.number("ann")
+    house.send(commands.withdraw(ann, house.money("ann") - house.core.requirement_sum(ann) - 30))
+    house.at(-60)
+    events = house.at(0)
+    paid = [
+        -entry.micros
+        for entry in house.entries(Cause.FEE, Cause.LEVY, events=events)
+        if entry.kind is Kind.COLLATERAL and entry.owner == "ann"
+    ]
+    assert paid == [30]
+    assert house.money("ann") == house.core.requirement_sum(ann) == 5_000
+    assert house.purse(Kind.ESCROW, house.handle()) == 10_000
+    assert house.total() == 0
 
 
 def test_a_substitute_costs_the_buyer_no_fee_clr_fee_002(core):

@@ -246,6 +246,38 @@ def test_long_lots_near_delivery_go_at_any_price_clr_est_005(core):
     assert house.total() == 0
 
 
+def only(house, name, micros):
+    """Leave an account just so much."""
+    left = house.money(name)
+    house.core.pay(house.number(name), micros - left)
+    house.core.pay_external(left - micros)
+
+
+def test_no_more_is_disposed_of_than_the_loss_can_be_paid_clr_est_005(core):
+    house = trader(core)
+    margin_default(house)
+    only(house, "bob", 100)
+    house.buy("mm", 500, 960)
+    house.run()
+    assert (estate(house), house.money("bob")) == (98, 20)  # 40 a lot.
+    house.run()
+    assert (estate(house), house.money("bob")) == (98, 20)
+    house.buy("s2", 500, 1_000)
+    house.run()
+    assert (estate(house), house.money("bob")) == (73, 20)  # At the mark it costs nothing.
+    assert house.core.balance(house.state.account) == 0
+    assert house.total() == 0
+
+
+def test_the_house_pays_no_fee_when_it_disposes_clr_est_005(core):
+    house = trader(core, product={"taker_fee_ppm": 10_000})
+    margin_default(house)
+    house.buy("mm", 500, 1_000)
+    before, fees = house.money("bob"), house.core.balance(0)
+    house.run()
+    assert (estate(house), house.money("bob"), house.core.balance(0)) == (75, before, fees)
+
+
 def at_auction(core):
     house = trader(core)
     for name, micros in (("mm", 500), ("s1", 400), ("s2", 300)):
@@ -354,6 +386,19 @@ def test_an_award_goes_as_far_as_it_can_be_paid_clr_auc_007(core):
     house.last = list(house.run())
     assert (house.position("mm"), estate(house)) == (3, 97)  # 40 a lot, and 150 to be had.
     assert house.money("mm") - before == 3 * 40
+    assert house.total() == 0
+
+
+def test_an_award_goes_as_far_as_the_bidder_can_carry_it_clr_auc_007(core):
+    house, _ = at_auction(core)
+    carried = house.state.rates[house.handle()][0]
+    assert carried > 0
+    only(house, "mm", house.core.requirement_sum(house.number("mm")) + 7 * carried + carried // 2)
+    house.do("bid", account="mm", case=1, item=0, lots=100, micros=0)
+    house.now_s += 50
+    house.run()
+    assert (house.position("mm"), estate(house)) == (7, 93)
+    assert house.core.balance(house.number("mm")) >= house.core.requirement_sum(house.number("mm"))
     assert house.total() == 0
 
 

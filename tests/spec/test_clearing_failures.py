@@ -414,13 +414,13 @@ def test_what_was_put_aside_pays_for_the_next_substitute_clr_real_008(core):
     assert house.total() == 0
 
 
-def later(core, *, price=1_100, mark=1_000, hours=2, lots=10):
+def later(core, *, price=1_100, mark=1_000, hours=2, lots=10, offered=20):
     """The window after next is offered by s1; ann can wait two hours."""
 
     def before(house):
         house.send(commands.set_mark("P", WINDOW + 2, px=mark, fabric="f1"))
         house.certify("s1", 20, window=WINDOW + 2)
-        house.offer("s1", 20, price, window=WINDOW + 2)
+        house.offer("s1", offered, price, window=WINDOW + 2)
 
     return begin(delivering(core, lots=lots, wish={"shift_hours": hours}, before=before, listed=3))
 
@@ -448,6 +448,15 @@ def test_the_buyer_s_price_stays_what_it_was_at_most_clr_real_009(core, mark, pr
     # What he pays then is the mark; what he is given or pays now makes it his own price, or the cheaper offer's.
     assert house.money("ann") - before[0] == 9 * (mark - min(1_000, price))
     assert house.money("prov") - before[1] == -9 * max(0, price - 1_000)
+    assert house.total() == 0
+
+
+def test_what_cannot_be_done_later_is_refunded_clr_real_009(core):
+    house = later(core, offered=4)
+    house.at(210)
+    # Nine whole lots were lost and four are made up for: five ninths of ten lots, rounded up, end in cash.
+    assert stages(house) == [("ann", "LATER", 4, 1_100), ("ann", "CASH", 6, 0)]
+    assert house.position("ann", window=WINDOW + 2) == 4
     assert house.total() == 0
 
 
