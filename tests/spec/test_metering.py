@@ -67,7 +67,7 @@ def test_pay_by_intervals_is_pay_of_the_sum_clr_mtr_002(total, ratings):
         assert earned >= paid
         paid = earned
     good = sum(min(Fraction(rating, FULL), 1) for rating in ratings if rating >= 900_000)
-    assert paid == floor(total * good / len(ratings)) <= total
+    assert paid == floor(Fraction(total) * good / len(ratings)) <= total
 
 
 @pytest.mark.parametrize(
