@@ -106,7 +106,7 @@ def engines_dropped():
     def use_and_drop():
         Trader(listed(), 1).batch(20)
 
-    return growth_bytes(use_and_drop, 1_000, 2_000)
+    return growth_bytes(use_and_drop, 4_000, 2_000)
 
 
 def commands_applied():
