@@ -167,7 +167,7 @@ def summary(figures: Figures, venue: Venue, commands: int) -> Table:
         ("paid for it", "; ".join(f"{who} {dollars(micros)}" for who, micros in figures.layers.items()) or "nobody"),
         ("makers' protection fired", f"{figures.protections:,} times"),
         ("answer to an order", f"p50 {figures.latency_ms(0.5):.2f} ms, p99 {figures.latency_ms(0.99):.2f} ms"),
-        ("messages of the tape", f"{figures.tape_messages:,}"),
+        *([("messages of the tape", f"{figures.tape_messages:,}")] if venue.with_stock else []),
         ("sum of all accounts, micro-dollars", str(total)),
         ("commands in the journal", f"{commands:,}"),
     ]
