@@ -54,6 +54,9 @@ cdef struct Intake:
     int64_t cancel_cost
 
 
+cdef int64_t big_endian(const uint8_t *data, int size) noexcept nogil
+
+
 cdef class CommandBuffer:
     cdef Command *records
     cdef Py_ssize_t count

@@ -20,7 +20,7 @@ EVERY_FABRIC = <uint64_t>0xFFFFFFFFFFFFFFFF
 
 # Reading.
 
-cdef inline int64_t big_endian(const uint8_t *data, int size) noexcept nogil:
+cdef int64_t big_endian(const uint8_t *data, int size) noexcept nogil:
     """An unsigned integer of `size` bytes."""
     cdef uint64_t value = 0
     cdef int i

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ext.codec cimport CommandBuffer, Intake
-from ext.frames cimport FrameParser
+from ext.frames cimport Buffer, FrameParser
 
 
 cdef class RateLimit:
@@ -20,6 +20,7 @@ cdef class Link(FrameParser):
     cdef public int gate            # Reason every order message is refused with; 0 when orders are welcome.
     cdef public Py_ssize_t backlog_bytes_max
     cdef public bint is_private
+    cdef public bint is_text        # Messages leave as text frames.
     cdef readonly bint is_live
     cdef readonly uint32_t account
     cdef readonly uint8_t lane
@@ -33,6 +34,7 @@ cdef class Link(FrameParser):
     cdef uint64_t answered_ref      # Of the last answer: a quote's legs are answered once.
     cdef RateLimit rate
     cdef CommandBuffer commands
+    cdef Buffer texts
     cdef object submit
 
     cdef int take_order(self, const uint8_t *data, Py_ssize_t size) except? -3
@@ -41,3 +43,4 @@ cdef class Link(FrameParser):
     cdef int submit_commands(self) except -1
     cdef Py_ssize_t end_of_piece(self, Py_ssize_t first) noexcept
     cdef int refuse_overload(self, Py_ssize_t first, Py_ssize_t end) except -1
+    cdef int put_texts(self) except -1

@@ -17,6 +17,7 @@ class Link(FrameParser):
     gate: int
     backlog_bytes_max: int
     is_private: bool
+    is_text: bool
     requests_waiting: int
     def __init__(self, peer: Any, submit: Callable[[bytes], bool], backlog_bytes_max: int = ...) -> None: ...
     @property
@@ -35,5 +36,7 @@ class Link(FrameParser):
         """Decode order messages here from now on: the session has logged in."""
     def charge(self) -> int:
         """Take one order from the account's bucket for a request; 0, or the microseconds after which it would pass."""
+    def offer(self, message: bytes) -> bool:
+        """Take a message as if it had come in a binary frame of a live session; False if it is no order message."""
     def ask_outcome(self, ref: int) -> bool:
         """Have the engine repeat what it answered to an earlier ref; False when there is no room for the question."""

@@ -5,16 +5,17 @@ Order messages of a logged-in session go from the frame to the command record he
 the sequencer in one call. Every other message goes to `peer`, an object of the gateway with
 
 - `receive(message, is_text, now_ns)`, which returns the messages to reply with, or raises WireError;
+- `as_text(message)`, which returns the text form of a message to be sent;
 - `ended(lost)`, as in `FrameParser`;
 - `crashed(error)`, for an error nobody expected.
 """
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 
-from ext.codec cimport BROKEN, OPERATIONS_MAX, OTHER, TAKEN, X_OVERLOAD, X_RATE, decode
+from ext.codec cimport BROKEN, OPERATIONS_MAX, OTHER, TAKEN, X_OVERLOAD, X_RATE, big_endian, decode
 from ext.encoder cimport put_batch_ack, put_refusal
-from ext.frames cimport OP_BINARY, OP_TEXT, S_OPEN
+from ext.frames cimport OP_BINARY, OP_TEXT, S_OPEN, Buffer
 from ext.types cimport C_CANCEL
 
 from ext.frames import WireError
@@ -69,6 +70,7 @@ cdef class Link(FrameParser):
         self.submit = submit
         self.backlog_bytes_max = backlog_bytes_max
         self.commands = CommandBuffer()
+        self.texts = Buffer()
         self.seen_ns = clock_ns(CLOCK_MONOTONIC)
 
     def open(self, uint32_t account, uint8_t lane, uint64_t last_ref, RateLimit rate not None):
@@ -100,6 +102,16 @@ cdef class Link(FrameParser):
         # What stands before this message must happen before it, whatever it does.
         self.submit_commands()
         return self.ask_peer(opcode, data, size)
+
+    def offer(self, bytes message not None):
+        """Take a message as if it had come in a binary frame of a live session; False if it is no order message.
+
+        Raises:
+            WireError: its type or ref cannot be read.
+
+        """
+        cdef const uint8_t *data = <const uint8_t *>PyBytes_AS_STRING(message)
+        return self.take_order(data, PyBytes_GET_SIZE(message)) != OTHER
 
     cdef int take_order(self, const uint8_t *data, Py_ssize_t size) except? -3:
         """Decode an order message into the read's commands, or refuse it."""
@@ -209,9 +221,42 @@ cdef class Link(FrameParser):
     cdef int write_out(self) except -1:
         """Write what is queued; a peer that does not read is cut off before it costs more than its share."""
         self.is_dirty = False
+        if self.is_text and self.out.size:
+            self.put_texts()
         FrameParser.write_out(self)
         if self.state == S_OPEN and self.transport is not None:
             if self.transport.get_write_buffer_size() > self.backlog_bytes_max:
                 code = CLOSE_SLOW_PRIVATE if self.is_private else CLOSE_SLOW_PUBLIC
                 self.fail(code, "the connection does not read what it is sent")
+        return 0
+
+    cdef int put_texts(self) except -1:
+        """Turn the queued binary frames into text frames; control frames stay what they are."""
+        cdef Buffer frames = self.out
+        cdef Py_ssize_t at = 0, size, head
+        cdef bytes text
+        self.out = self.texts
+        self.texts = frames
+        try:
+            while at < frames.size:
+                size = frames.data[at + 1]
+                head = 2
+                if size == 126:
+                    size = frames.data[at + 2] << 8 | frames.data[at + 3]
+                    head = 4
+                elif size == 127:
+                    size = big_endian(frames.data + at + 2, 8)
+                    head = 10
+                if frames.data[at] & 15 == OP_BINARY:
+                    text = self.peer.as_text(PyBytes_FromStringAndSize(<char *>(frames.data + at + head), size))
+                    self.out.frame(OP_TEXT, <const uint8_t *>PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+                else:
+                    self.out.append(frames.data + at, head + size)
+                at += head + size
+        except Exception as error:
+            # Whoever is being told something must not be stopped by it.
+            frames.size = 0
+            self.peer.crashed(error)
+            self.fail(CLOSE_INTERNAL, "the server failed")
+        frames.size = 0
         return 0

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from ext.link import Link
 from gateway.protocol import WireError
+from gateway.protocol.text import to_text
 from gateway.session import Session
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,10 @@ class Connection:
         """Pass a message on."""
         assert self.session is not None
         return self.session.receive(message, is_text, now_ns)
+
+    def as_text(self, message: bytes) -> bytes:
+        """Return the text form of a message."""
+        return to_text(message)
 
     def ended(self, lost: bool) -> None:
         """End the session: a close frame went out, or the connection is gone."""

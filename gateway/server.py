@@ -205,12 +205,16 @@ class Server:
     # Inside.
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        form = request.query.get("format", "msgpack")
+        if form not in ("msgpack", "json"):
+            return web.Response(status=400, text="format must be msgpack or json")
         if self.is_draining or len(self._connections) >= self.config.connections_max:
             return web.Response(status=503, text="no connections are taken now")
         config = self.config
         connection = Connection(
             self.sequencer.submit, config.backlog_bytes_max, config.close_timeout_ms, time.monotonic_ns
         )
+        connection.link.is_text = form == "json"
         self._accepted += 1
         session = Session(
             self._venue,

@@ -39,6 +39,7 @@ from gateway.protocol import (
     pack,
     parse,
 )
+from gateway.protocol.text import to_message
 from gateway.publisher import Publisher
 from gateway.subscriptions import Subscriptions
 
@@ -92,6 +93,7 @@ class Session:
         self.lane = 0
         self.cod = CancelOnDisconnect.OFF
         self.grace_ns = 0
+        self._speaks_text = False
         self.subscriptions = Subscriptions(venue.publisher, link)
         self._begun_ns = now_ns
         self._heartbeat_due_ns = now_ns
@@ -120,10 +122,13 @@ class Session:
         """
         if self.state is State.CLOSED:
             return []
-        if is_text:
-            raise malformed("messages must be binary; a text form is not offered yet")
         try:
+            if is_text:
+                message = to_message(message)
+                if self.state is State.LIVE and self.link.offer(message):
+                    return []
             request = parse(message)
+            self._speaks_text = is_text
             if self.state is State.HELLO and not isinstance(request, Login | Ping):
                 raise RequestError(request.ref, RejectReason.UNKNOWN_TYPE)
             return _HANDLERS[type(request)](self, request, now_ns)
@@ -208,6 +213,7 @@ class Session:
         if not key.may_trade:
             link.gate = int(RejectReason.SCOPE)
         link.is_private = key.is_private
+        link.is_text = self._speaks_text  # Answers have the form of the last login.
         link.open(self.account, self.lane, last_ref, self.venue.lanes.rate(self.account))
         if key.is_private:
             self.venue.publisher.router.attach(link)

@@ -21,7 +21,7 @@ def test_every_message_is_documented_with_its_fields(message):
 
 
 def test_every_type_is_in_the_table_once():
-    assert [message.number for message in MESSAGES] == sorted(MessageType)
+    assert sorted(message.number for message in MESSAGES) == sorted(MessageType)
 
 
 @pytest.mark.parametrize("code", [*CloseCode], ids=lambda code: code.name)

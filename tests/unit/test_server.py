@@ -138,7 +138,7 @@ def test_peer_that_ignores_our_close_is_aborted_ses_004():
         async with running(close_timeout_ms=100) as venue, stream(venue) as (reader, writer):
             writer.write(HANDSHAKE + masked(1, b"text"))
             data = await asyncio.wait_for(reader.read(), 3)
-            assert b"\x0f\xa3messages must be binary" in data
+            assert b"\x0f\xa3a text message must be" in data
             await asyncio.sleep(0.05)
             assert not venue.server._connections
 

@@ -13,6 +13,7 @@ from ext.frames import WireError
 from ext.link import Link, RateLimit
 from gateway.auth import generate_key, sign
 from gateway.config import GatewayConfig
+from gateway.protocol.text import to_text
 from gateway.session import Session, State
 
 NONCE = b"n" * 16
@@ -39,6 +40,9 @@ class Peer:
         self.link.transport = Buffered()
         self.session = Session(venue.frozen, self.link, number=number, nonce=NONCE, address=address, now_ns=self.now_ns)
         self.read = 0
+
+    def as_text(self, message):
+        return to_text(message)
 
     def receive(self, message, is_text, now_ns):
         return self.session.receive(message, is_text, self.now_ns)
@@ -107,7 +111,7 @@ SELL = [16, 1, 1, 1, 2450, 5, 0, 0]
 
 def test_hello_names_version_nonce_and_limits_ses_005(venue):
     hello = msgpack.unpackb(Peer(venue).session.hello())
-    assert hello == [64, [1, 0], 1, NONCE, NOW_US, 1000, 65536]
+    assert hello == [64, [1, 1], 1, NONCE, NOW_US, 1000, 65536]
 
 
 def test_welcome_ses_009(venue):
@@ -259,13 +263,6 @@ def test_bad_messages_end_the_connection_ses_002(venue, message, code):
         ((closed, found, _),) = answers
         assert (closed, found) == ("closed", code)
     assert peer.errors == []
-
-
-@pytest.mark.parametrize("text", [b'{"t":"ping"}', b""])
-def test_text_is_refused_ses_002(venue, text):
-    for peer in (Peer(venue), live(venue)):
-        peer.link.feed_data(masked(1, text))
-        assert peer.frames() == [("closed", 4003, "messages must be binary; a text form is not offered yet")]
 
 
 @settings(max_examples=60, deadline=None)

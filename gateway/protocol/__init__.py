@@ -1,0 +1,43 @@
+"""The wire: numbers, fields, the table of messages, how requests are read, and the text form.
+
+A message is one msgpack array in one binary frame: its type number, then its fields in order. In a text frame it is a
+JSON object with the fields by name. docs/protocol.md is the page for those who write clients.
+"""
+
+from ext.frames import WireError
+from gateway.protocol.messages import BY_NAME, BY_NUMBER, MESSAGES, REPLIES, REQUESTS, Message
+from gateway.protocol.numbers import (
+    EPOCH,
+    INTEGER_MAX,
+    NONCE_BYTES,
+    SIGNATURE_BYTES,
+    VERSION,
+    CancelOnDisconnect,
+    Channel,
+    CloseCode,
+    MessageType,
+)
+from gateway.protocol.requests import (
+    ORDER_TYPES,
+    ClearingRequest,
+    Login,
+    Logout,
+    Ping,
+    Request,
+    RequestError,
+    Snapshot,
+    StatusQuery,
+    Subscribe,
+    Unsubscribe,
+    malformed,
+    pack,
+    parse,
+    unpack,
+)
+
+__all__ = [
+    "BY_NAME", "BY_NUMBER", "EPOCH", "INTEGER_MAX", "MESSAGES", "NONCE_BYTES", "ORDER_TYPES", "REPLIES", "REQUESTS",
+    "SIGNATURE_BYTES", "VERSION", "CancelOnDisconnect", "Channel", "ClearingRequest", "CloseCode", "Login", "Logout",
+    "Message", "MessageType", "Ping", "Request", "RequestError", "Snapshot", "StatusQuery", "Subscribe", "Unsubscribe",
+    "WireError", "malformed", "pack", "parse", "unpack",
+]  # fmt: skip
