@@ -36,6 +36,7 @@ micro: ext           ## Time single calls; compare two commits with ARGS="--benc
 docs: ext            ## Check that every spec rule has a test and every generated page is up to date.
 	$(RUN) -m tests.spec_coverage
 	$(RUN) -m docs.pictures.draw --check
+	$(RUN) -m docs.wire.write --check
 
 spec: ext            ## Print every rule of docs/spec with its tests; fail on a rule without one.
 	$(RUN) -m tests.spec_coverage

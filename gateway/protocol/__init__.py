@@ -5,6 +5,7 @@ JSON object with the fields by name. docs/protocol.md is the page for those who 
 """
 
 from ext.frames import WireError
+from gateway.protocol.errors import CCXT, CLOSE_TEXT
 from gateway.protocol.messages import BY_NAME, BY_NUMBER, MESSAGES, REPLIES, REQUESTS, Message
 from gateway.protocol.numbers import (
     EPOCH,
@@ -36,7 +37,8 @@ from gateway.protocol.requests import (
 )
 
 __all__ = [
-    "BY_NAME", "BY_NUMBER", "EPOCH", "INTEGER_MAX", "MESSAGES", "NONCE_BYTES", "ORDER_TYPES", "REPLIES", "REQUESTS",
+    "BY_NAME", "BY_NUMBER", "CCXT", "CLOSE_TEXT",
+    "EPOCH", "INTEGER_MAX", "MESSAGES", "NONCE_BYTES", "ORDER_TYPES", "REPLIES", "REQUESTS",
     "SIGNATURE_BYTES", "VERSION", "CancelOnDisconnect", "Channel", "ClearingRequest", "CloseCode", "Login", "Logout",
     "Message", "MessageType", "Ping", "Request", "RequestError", "Snapshot", "StatusQuery", "Subscribe", "Unsubscribe",
     "WireError", "malformed", "pack", "parse", "unpack",

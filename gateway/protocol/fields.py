@@ -12,6 +12,7 @@ from gateway.protocol.numbers import (
     NAME_BYTES_MAX,
     NONCE_BYTES,
     SIGNATURE_BYTES,
+    VALUE_MAX,
 )
 
 OPERATIONS_MAX = 64
@@ -63,9 +64,11 @@ def of_bytes(doc: str, most: int) -> Kind:
     return Kind(Form.BYTES, doc, high=most)
 
 
-def numbers(doc: str, most: int, *, row: int = 0, low: int = 0, nullable: bool = False) -> Kind:
+def numbers(
+    doc: str, most: int, *, row: int = 0, low: int = 0, high: int = INTEGER_MAX, nullable: bool = False
+) -> Kind:
     """Return the kind of a list of integers, or of rows of them."""
-    return Kind(Form.LIST, doc, low, nullable=nullable, row=row, most=most, default=None)
+    return Kind(Form.LIST, doc, low, high, nullable, row=row, most=most, default=None)
 
 
 def optional(kind: Kind) -> Kind:
@@ -111,7 +114,7 @@ FIELDS: dict[str, Kind] = {
     "exec_id": integer("the match, the same for both sides"),
     "expire_ts": integer("microseconds, with GTD, else 0", SIGNED),
     "fabric": integer("index of a fabric in the product's list", high=FABRICS_MAX - 1),
-    "fabrics": numbers("indices of fabrics, or nil: any", FABRICS_MAX, nullable=True),
+    "fabrics": numbers("indices of fabrics, or nil: any", FABRICS_MAX, high=FABRICS_MAX - 1, nullable=True),
     "fee": integer("micro-dollars, negative: a rebate", SIGNED),
     "fills": integer("fills in the window that fire, 0: not counted", SIGNED),
     "first": integer("first of a range"),
@@ -124,7 +127,7 @@ FIELDS: dict[str, Kind] = {
     "hb_ms": integer("milliseconds between heartbeats"),
     "hours": choice("windows of a block", 255),
     "inst": integer("instrument handle", high=HANDLE_MAX),
-    "insts": numbers("handles, or nil: all", INSTRUMENTS_PER_REQUEST_MAX, nullable=True),
+    "insts": numbers("handles, or nil: all", INSTRUMENTS_PER_REQUEST_MAX, high=HANDLE_MAX, nullable=True),
     "interval": integer("first minute of the window, from 0", high=AMOUNT_MAX),
     "intervals": integer("minutes", high=AMOUNT_MAX),
     "item": integer("item of an auction", high=AMOUNT_MAX),
@@ -136,7 +139,7 @@ FIELDS: dict[str, Kind] = {
     "last_trade_ts": integer("microseconds: orders are taken till then"),
     "layer": choice("layer of the waterfall", 9),
     "leaves": integer("lots left open"),
-    "legs": numbers("rows of inst, bid_px, bid_qty, ask_px, ask_qty", OPERATIONS_MAX, row=5, low=SIGNED),
+    "legs": numbers("rows inst, bid_px, bid_qty, ask_px, ask_qty", OPERATIONS_MAX, row=5, low=SIGNED, high=VALUE_MAX),
     "level": choice("0 good, 1 called, 2 liquidating, 3 defaulted", 3),
     "limit_total": integer("ticks of one lot over all hours", SIGNED),
     "limits": numbers("rows of bucket, per second, burst", 8, row=3),

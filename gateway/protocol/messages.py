@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gateway.clearing_requests import PARTICIPANTS, described
-from gateway.protocol.fields import FABRICS_MAX, FIELDS, Form, Kind, integer, optional, text
-from gateway.protocol.numbers import HANDLE_MAX, MessageType
+from gateway.protocol.fields import FABRICS_MAX, FIELDS, Form, Kind, choice, integer, optional, text
+from gateway.protocol.numbers import HANDLE_MAX, VALUE_MAX, MessageType
 
 
 class Message(NamedTuple):
@@ -100,6 +100,7 @@ REQUESTS: tuple[Message, ...] = (
         "balancing market, 64 with it: a firm offer, which cannot be taken back. `deadline_ts`: refuse it when "
         "read later. `stp` 0 cancel the resting order, 1 the incoming one, 2 both, 3 shrink both. `tag`: a "
         "number up to 2^32 - 1 of your own. `display`: lots shown of an iceberg.",
+        {"flags": choice("1 post-only, 2 reduce-only, 4 cancel-on-disconnect, 16 physical, 32 standby, 64 firm", 119)},
     ),
     Message(
         MessageType.CANCEL,
@@ -116,6 +117,7 @@ REQUESTS: tuple[Message, ...] = (
         "ref oid px qty flags [stp]",
         "New terms; `qty` is the total, filled part included; `px` of a block is its limit total. `flags` 1: "
         "keep priority or refuse.",
+        {"flags": choice("1 keep priority or refuse", 1)},
     ),
     Message(
         MessageType.BATCH,
@@ -129,13 +131,16 @@ REQUESTS: tuple[Message, ...] = (
         "filters by the lane an order was placed in, `product` by its number (113), `from` and `to`, given "
         "together, by windows from the first up to, not with, the second; a block passes `inst` and windows if "
         "one of its legs does.",
-        {name: optional(FIELDS[name]) for name in ("inst", "side", "lane", "tag", "product")},
+        {name: optional(FIELDS[name]) for name in ("inst", "lane", "tag")}
+        | {"side": optional(choice("0 buy, 1 sell", 1)), "product": optional(integer("its number", high=VALUE_MAX))}
+        | {name: optional(integer("window", high=HANDLE_MAX)) for name in ("from", "to")},
     ),
     Message(
         MessageType.QUOTE,
         "ref set legs [flags stp]",
         "Two-sided quote: up to 64 legs `[inst, bid_px, bid_qty, ask_px, ask_qty]`, replacing what this `set` "
         "(0 to 255) quoted there; quantity 0 pulls a side. `flags` 1 post-only.",
+        {"flags": choice("1 post-only", 1)},
     ),
     Message(
         MessageType.MMP_SET,
@@ -155,6 +160,7 @@ REQUESTS: tuple[Message, ...] = (
         "in one fabric, or nothing. `product` and `fabrics` (a list of indices, or nil: any) as in 113; a sell "
         "names one fabric. `limit_total`: ticks of one lot over all hours. `min_qty`: fewer lots are not taken,"
         " 0 counts as 1. `tif` 0 to 3. `flags` 4 cancel-on-disconnect, 16 physical. `stp` is 0.",
+        {"flags": choice("4 cancel-on-disconnect, 16 physical", 20)},
     ),
     Message(
         MessageType.STATUS_QUERY,
@@ -165,6 +171,7 @@ REQUESTS: tuple[Message, ...] = (
         MessageType.REPLACE_REF,
         "ref target_ref px qty flags [stp]",
         "As replace, of the order this lane placed with `target_ref`.",
+        {"flags": choice("1 keep priority or refuse", 1)},
     ),
     of_clearing(
         MessageType.TRANSFER,

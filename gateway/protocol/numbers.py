@@ -6,6 +6,7 @@ VERSION = (1, 1)
 EPOCH = 1  # Counts the journals this venue has begun: a new journal voids all sequence numbers.
 INTEGER_MAX = (1 << 53) - 1
 HANDLE_MAX = (1 << 32) - 1
+VALUE_MAX = 1 << 30  # Of prices and quantities.
 NONCE_BYTES = 16
 SIGNATURE_BYTES = 32
 GRACE_MS_MAX = 60_000

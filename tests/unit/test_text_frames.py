@@ -11,12 +11,13 @@ from test_session import NONCE, NOW_US, SELL, Peer, frozen_venue
 
 from ext.frames import WireError
 from gateway.auth import sign
-from gateway.protocol import BY_NAME, BY_NUMBER, MESSAGES, REQUESTS, MessageType, RequestError
+from gateway.protocol import BY_NAME, BY_NUMBER, MESSAGES, REQUESTS, MessageType
 from gateway.protocol.fields import Form
 from gateway.protocol.text import to_message, to_text
 
 UNREADABLE = [
-    b"", b"{", b"[]", b"7", b'"ping"', b"{}", b'{"t":"ping"}', b'{"ref":1}', b'{"t":7,"ref":1}', b'{"t":"ping","ref":-1}',
+    b"", b"{", b"[]", b"7", b'"ping"', b"{}", b'{"t":"ping"}', b'{"ref":1}', b'{"t":7,"ref":1}',
+    b'{"t":"ping","ref":-1}',
     b'{"t":"ping","ref":true}', b'{"t":"ping","ref":9007199254740992}', b'{"t":"ping","ref":1,"ref":1}',
     b'{"t":"ping","ref":1,"ts":1.0}', b'{"t":"ping","ref":1,"ts":NaN}', b'{"t":"ping","ref":1e2}', b"[" * 4_000,
 ]  # fmt: skip
@@ -127,7 +128,8 @@ def test_what_is_no_message_ends_the_connection_ses_002(venue, text):
         ({"t": "cancel_ref", "target_ref": True}, 100), ({"t": "cancel_ref", "target_ref": "1"}, 100),
         ({"t": "cancel_ref", "target_ref": 1 << 70}, 100), ({"t": "cancel_ref", "target_ref": None}, 100),
         ({"t": "batch", "mode": 0, "ops": [{"t": "ping"}]}, 100), ({"t": "batch", "mode": 0, "ops": [7]}, 100),
-        ({"t": "batch", "mode": 0, "ops": [{"t": "cancel", "oid": 1}]}, 100), ({"t": "batch", "mode": 0, "ops": 7}, 100),
+        ({"t": "batch", "mode": 0, "ops": [{"t": "cancel", "oid": 1}]}, 100),
+        ({"t": "batch", "mode": 0, "ops": 7}, 100),
     ],
 )  # fmt: skip
 def test_a_bad_order_is_rejected_and_the_connection_stays_ses_060(venue, fields, code):
