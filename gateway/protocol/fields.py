@@ -3,7 +3,8 @@
 import enum
 from typing import NamedTuple
 
-from exchange.units import AMOUNT_MAX
+from exchange.clearing.house import RUNS_MAX
+from exchange.units import AMOUNT_MAX, FABRICS_MAX
 from gateway.protocol.numbers import (
     GRACE_MS_MAX,
     HANDLE_MAX,
@@ -16,8 +17,6 @@ from gateway.protocol.numbers import (
 )
 
 OPERATIONS_MAX = 64
-FABRICS_MAX = 64
-RANGES_MAX = 64
 
 
 class Form(enum.Enum):
@@ -153,7 +152,7 @@ FIELDS: dict[str, Kind] = {
     "name": text("name of a product"),
     "next_ts": integer("microseconds: when the phase will end by itself; 0: not known"),
     "node": integer("first node, -1: none", -1),
-    "nodes": numbers("rows of first, count", RANGES_MAX, row=2),
+    "nodes": numbers("rows of first, count", RUNS_MAX, row=2),
     "nonce": of_bytes("signed with the login", NONCE_BYTES),
     "number": integer("counts up"),
     "oid": integer("handle of an order, 0: none"),

@@ -7,8 +7,9 @@ the market is written by `ext.encoder` and `ext.market`; tests hold them against
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from exchange.units import FABRICS_MAX
 from gateway.clearing_requests import PARTICIPANTS, described
-from gateway.protocol.fields import FABRICS_MAX, FIELDS, Form, Kind, choice, integer, optional, text
+from gateway.protocol.fields import FIELDS, Form, Kind, choice, integer, optional, text
 from gateway.protocol.numbers import HANDLE_MAX, VALUE_MAX, MessageType
 
 
