@@ -52,6 +52,7 @@ class RejectReason(enum.IntEnum):
     SIGNATURE = 253
     CONTRADICTION = 254
     NO_AUCTION = 255
+    REPLAY_TOO_OLD = 300
 
 
 class DoneReason(enum.IntEnum):
@@ -116,4 +117,5 @@ REJECT_TEXT: dict[RejectReason, str] = {
     RejectReason.SIGNATURE: "the signature does not fit the key that the provider has registered",
     RejectReason.CONTRADICTION: "this number was used before, with other content",
     RejectReason.NO_AUCTION: "there is no such auction open",
+    RejectReason.REPLAY_TOO_OLD: "what was asked for is not kept any more; arg is the oldest there is",
 }

@@ -1,7 +1,8 @@
 """Durable events -> the connections that may hear them."""
 
-from typing import Any
+from typing import Any, Self
 
+from ext.history import HALF_BYTES as HALF_BYTES
 from ext.link import Link
 from ext.market import Market
 
@@ -11,6 +12,9 @@ class Account:
 class Router:
     """Routes event records to links."""
 
+    def __new__(cls, history_bytes: int = ...) -> Self: ...
+    @property
+    def history_bytes(self) -> int: ...
     @property
     def gseq(self) -> int: ...
     @property
@@ -39,6 +43,10 @@ class Router:
         """Return the sequence number of the account's last private message."""
     def set_pseq(self, account: int, pseq: int) -> None:
         """Start an account's private sequence where a snapshot left it."""
+    def oldest_pseq(self, account: int) -> int:
+        """Return the number of the oldest private message that can be told again; 0: there is none."""
+    def replay(self, link: Link, first: int, last: int) -> int:
+        """Queue private messages once more; return 0, or the oldest there is where the first ones are gone."""
     def pseqs(self) -> list[int]:
         """Return the last private sequence number of every account, by number."""
     def route(self, first_seq: int, ts_ns: int, events: Any) -> list[tuple[int, int, int, int, int]]:

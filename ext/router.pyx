@@ -7,10 +7,12 @@ are only queued on the links; `flush` writes each link once.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ext.encoder cimport is_private, put_answer, put_notice, put_private, put_response
 from ext.frames cimport Buffer
+from ext.history cimport History
 from ext.link cimport Link
 from ext.market cimport CHANNEL_L1, CHANNEL_L2, CHANNEL_MARKS, CHANNEL_STATUS, CHANNEL_TRADES, CHANNELS, Market
 from ext.reasons cimport D_QUOTE, D_USER
@@ -18,6 +20,8 @@ from ext.types cimport (
     E_ACK, E_AUCTION, E_DONE, E_INDICATIVE, E_INSTRUMENT, E_LAYER, E_LEVEL, E_LOT_STATE, E_MARK, E_NOTICE,
     E_PERISHED, E_REJECT, E_STATUS, E_TRADE, V_DUPLICATE, V_QUOTE, V_SELL, Event,
 )
+
+from ext.history import HALF_BYTES
 
 cdef enum:
     LAYERS = 9                  # Of the waterfall, counted from 1 (exchange/clearing/waterfall.py).
@@ -29,9 +33,11 @@ cdef class Account:
 
     cdef list links
     cdef int64_t pseq
+    cdef History history
 
-    def __cinit__(self):
+    def __cinit__(self, Py_ssize_t half_bytes):
         self.links = []
+        self.history = History(half_bytes)
 
 
 cdef class Router:
@@ -49,11 +55,13 @@ cdef class Router:
     cdef readonly uint64_t gseq     # Of the last command routed.
     cdef readonly int64_t events_routed
     cdef readonly int64_t answers_sent
+    cdef readonly Py_ssize_t history_bytes  # Frames kept of each account are at least so many bytes.
     cdef dict requests              # Who waits for the answer to an administrative command: (link, ref), by gseq.
     cdef readonly int64_t failed_lots   # Lots in delivery that have failed since the journal's beginning.
     cdef int64_t layer_micros[LAYERS]   # Taken from each layer of the waterfall since then.
 
-    def __cinit__(self):
+    def __cinit__(self, Py_ssize_t history_bytes=HALF_BYTES):
+        self.history_bytes = history_bytes
         self.accounts = []
         self.markets = []
         self.dirty = []
@@ -66,7 +74,7 @@ cdef class Router:
 
     cdef Account account(self, uint32_t number):
         while <uint32_t>len(self.accounts) <= number:
-            self.accounts.append(Account())
+            self.accounts.append(Account(self.history_bytes))
         return <Account>self.accounts[number]
 
     def market(self, uint32_t instrument):
@@ -122,6 +130,22 @@ cdef class Router:
     def set_pseq(self, uint32_t account, int64_t pseq):
         """Start an account's private sequence where a snapshot left it."""
         self.account(account).pseq = pseq
+
+    def oldest_pseq(self, uint32_t account):
+        """Return the number of the oldest private message that can be told again; 0: there is none."""
+        return self.account(account).history.oldest()
+
+    def replay(self, Link link not None, int64_t first, int64_t last):
+        """Queue the private messages from `first` to `last` once more.
+
+        Returns 0, or the number of the oldest one there is where the first ones asked for are gone.
+        """
+        cdef History history = self.account(link.account).history
+        frames = history.since(first, last)
+        if frames is None:
+            return history.oldest()
+        link.out.append(<const uint8_t *>PyBytes_AS_STRING(frames), PyBytes_GET_SIZE(frames))
+        return 0
 
     def pseqs(self):
         """Return the last private sequence number of every account, by number, for a snapshot."""
@@ -268,8 +292,11 @@ cdef class Router:
         """What happened to an account's orders or holdings, to every session of the account."""
         cdef Account account = self.account(event.account)
         account.pseq += 1
+        cdef Py_ssize_t start = account.history.begin(account.pseq)
+        cdef Buffer frames = account.history.recent
+        put_private(frames, event, ts_us, self.gseq, account.pseq)
         for item in account.links:
-            put_private((<Link>item).out, event, ts_us, self.gseq, account.pseq)
+            (<Link>item).out.append(frames.data + start, frames.size - start)
             self.mark(<Link>item)
         return 0
 

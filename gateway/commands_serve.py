@@ -177,7 +177,11 @@ async def _serve(options: dict[str, Any], limits: dict[str, Any], engine: Engine
     config = _limits(limits)
     journal = Journal(options["journal"], durability=options["durability"])
     try:
-        publisher = GatewayPublisher(engine.catalogue, book_depth_max=config.book_depth_max)
+        publisher = GatewayPublisher(
+            engine.catalogue,
+            book_depth_max=config.book_depth_max,
+            private_history_bytes=config.history_bytes,
+        )
         recover(journal, engine, publisher)
         ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         tap = Tap(publisher)

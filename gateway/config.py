@@ -22,6 +22,7 @@ class GatewayConfig:
     request_idle_s: int = 5  # How long an HTTP connection may take over its next request.
     close_timeout_ms: int = 1_000  # How long a peer may take to answer a close frame.
     backlog_bytes_max: int = 1 << 20  # Unread bytes of one connection.
+    private_history_bytes: int = 256 * 1024  # Of each account's messages at least so much, at most twice, is kept.
     user_timeout_ms: int = 10_000  # How long sent bytes may stay unacknowledged by the peer's host.
     connections_max: int = 10_000
     subscriptions_per_session_max: int = 1_024
@@ -35,5 +36,12 @@ class GatewayConfig:
     def __post_init__(self) -> None:
         if not 50 <= self.heartbeat_ms <= 30_000:
             raise ValueError(f"heartbeat_ms must be from 50 to 30000, was {self.heartbeat_ms}")
+        if self.private_history_bytes < 1:
+            raise ValueError(f"private_history_bytes must be at least 1, was {self.private_history_bytes}")
         if self.orders_per_s and self.burst_orders < 64:
             raise ValueError(f"burst_orders must be at least 64, a whole batch, was {self.burst_orders}")
+
+    @property
+    def history_bytes(self) -> int:
+        """Return how many bytes of messages are kept: all of them told at once must not look like a backlog."""
+        return min(self.private_history_bytes, max(1, self.backlog_bytes_max // 4))

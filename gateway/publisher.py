@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from exchange.catalogue import Catalogue
 from exchange.records import EventType
+from ext.history import HALF_BYTES
 from ext.link import Link
 from ext.market import Market
 from ext.router import Router
@@ -19,9 +20,16 @@ from gateway.strips import StripBoard
 class Publisher:
     """Routes the events of durable batches."""
 
-    def __init__(self, catalogue: Catalogue, *, now_ns: int = 0, book_depth_max: int = 1_000) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        now_ns: int = 0,
+        book_depth_max: int = 1_000,
+        private_history_bytes: int = HALF_BYTES,
+    ) -> None:
         """`now_ns` is the engine's time when it was recovered from a snapshot."""
-        self.router = Router()
+        self.router = Router(private_history_bytes)
         self.board = InstrumentBoard(catalogue)
         self.strips = StripBoard(self.board, self.router)
         self.book_depth_max = book_depth_max

@@ -28,6 +28,7 @@ from gateway.protocol import (
     Logout,
     MessageType,
     Ping,
+    Replay,
     Request,
     RequestError,
     Snapshot,
@@ -188,7 +189,20 @@ class Session:
         last_ref = max(self.venue.last_ref(account, self.lane), lanes.last_ref(account, self.lane))
         self._go_live(key, last_ref)
         self._heartbeat_due_ns = now_ns + self.venue.config.heartbeat_ms * NS_PER_MS
-        return [self._welcome(request.ref, key, last_ref)]
+        self.link.send(self._welcome(request.ref, key, last_ref))
+        if request.last_pseq == 0 or not key.is_private:
+            return []
+        return self._catch_up(request)
+
+    def _catch_up(self, request: Login) -> list[bytes]:
+        """Tell what the account has missed since its last private message (SES-062)."""
+        router = self.venue.publisher.router
+        pseq = router.pseq(self.account)
+        if request.epoch == EPOCH and request.last_pseq <= pseq:
+            oldest = router.replay(self.link, request.last_pseq + 1, pseq)
+        else:  # Of another journal: there is nothing to go on from.
+            oldest = router.oldest_pseq(self.account)
+        return [pack(MessageType.RESP, request.ref, int(RejectReason.REPLAY_TOO_OLD), oldest)] if oldest else []
 
     def _authenticate(self, request: Login, now_ns: int) -> ApiKey:
         """Return the key of a login, or raise what ends the connection. Reasons are told only as codes."""
@@ -253,6 +267,25 @@ class Session:
         if not self.subscriptions.remove(request.sub_id):
             raise RequestError(request.ref, RejectReason.MALFORMED)
         return [pack(MessageType.RESP, request.ref, 0, request.sub_id)]
+
+    def _replay(self, request: Replay, now_ns: int) -> list[bytes]:
+        """Tell private messages once more; the answer comes first, then they."""
+        router, link = self.venue.publisher.router, self.link
+        pseq = router.pseq(self.account)
+        last = pseq if request.last is None else min(request.last, pseq)
+        if not link.is_private:
+            raise RequestError(request.ref, RejectReason.SCOPE)
+        if request.first == 0:
+            raise RequestError(request.ref, RejectReason.MALFORMED)
+        late_us = link.charge()
+        if late_us:
+            return [pack(MessageType.RESP, request.ref, int(RejectReason.RATE), late_us)]
+        oldest = router.oldest_pseq(self.account)
+        if request.first < oldest or (oldest == 0 and request.first <= pseq):
+            return [pack(MessageType.RESP, request.ref, int(RejectReason.REPLAY_TOO_OLD), oldest or pseq + 1)]
+        link.send(pack(MessageType.RESP, request.ref, 0, max(0, last - request.first + 1)))
+        router.replay(link, request.first, last)
+        return []
 
     def _snapshot(self, request: Snapshot, now_ns: int) -> list[bytes]:
         publisher = self.venue.publisher
@@ -328,6 +361,7 @@ _HANDLERS: dict[type[Request], Callable[[Session, Any, int], list[bytes]]] = {
     Ping: Session._ping,
     Subscribe: Session._subscribe,
     Unsubscribe: Session._unsubscribe,
+    Replay: Session._replay,
     Snapshot: Session._snapshot,
     StatusQuery: Session._status_query,
     ClearingRequest: Session._clearing,

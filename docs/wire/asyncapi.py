@@ -17,12 +17,14 @@ def schema_of(kind: Kind, in_text: bool) -> Schema:
     """Return the JSON Schema of a field."""
     schema = _plain(kind, in_text)
     schema["description"] = kind.doc
-    if kind.nullable:
+    if kind.nullable and kind.form is not Form.NIL:
         schema["type"] = [schema["type"], "null"]
     return schema
 
 
 def _plain(kind: Kind, in_text: bool) -> Schema:
+    if kind.form is Form.NIL:
+        return {"type": "null"}
     if kind.form is Form.INTEGER:
         return {"type": "integer", "minimum": kind.low, "maximum": kind.high}
     if kind.form is Form.TEXT:

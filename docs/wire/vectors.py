@@ -16,7 +16,7 @@ SIZES = ("least", "usual", "most")
 
 def value(kind: Kind, size: int, place: int) -> Any:
     """Return a value of a field: the least, a usual or the largest one."""
-    if kind.nullable and SIZES[size] == "least":
+    if kind.form is Form.NIL or (kind.nullable and SIZES[size] == "least"):
         return None
     if kind.form is Form.INTEGER:
         return (kind.low, min(kind.high, 1_000 + 37 * place), kind.high)[size]

@@ -24,6 +24,7 @@ from gateway.protocol.requests import (
     Login,
     Logout,
     Ping,
+    Replay,
     Request,
     RequestError,
     Snapshot,
@@ -40,6 +41,7 @@ __all__ = [
     "BY_NAME", "BY_NUMBER", "CCXT", "CLOSE_TEXT",
     "EPOCH", "INTEGER_MAX", "MESSAGES", "NONCE_BYTES", "ORDER_TYPES", "REPLIES", "REQUESTS",
     "SIGNATURE_BYTES", "VERSION", "CancelOnDisconnect", "Channel", "ClearingRequest", "CloseCode", "Login", "Logout",
-    "Message", "MessageType", "Ping", "Request", "RequestError", "Snapshot", "StatusQuery", "Subscribe", "Unsubscribe",
+    "Message", "MessageType", "Ping", "Replay",
+    "Request", "RequestError", "Snapshot", "StatusQuery", "Subscribe", "Unsubscribe",
     "WireError", "malformed", "pack", "parse", "unpack",
 ]  # fmt: skip

@@ -62,4 +62,5 @@ CCXT: dict[RejectReason, str] = {
     RejectReason.SIGNATURE: "AuthenticationError",
     RejectReason.CONTRADICTION: "OperationRejected",
     RejectReason.NO_AUCTION: "OperationRejected",
+    RejectReason.REPLAY_TOO_OLD: "BadRequest",
 }

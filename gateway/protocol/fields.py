@@ -22,6 +22,7 @@ OPERATIONS_MAX = 64
 class Form(enum.Enum):
     """How a field is written."""
 
+    NIL = "nil"
     INTEGER = "integer"
     TEXT = "text"
     BYTES = "bytes"  # In text frames as hexadecimal digits.
@@ -68,6 +69,9 @@ def numbers(
 ) -> Kind:
     """Return the kind of a list of integers, or of rows of them."""
     return Kind(Form.LIST, doc, low, high, nullable, row=row, most=most, default=None)
+
+
+NOTHING = Kind(Form.NIL, "nil", nullable=True, default=None)
 
 
 def optional(kind: Kind) -> Kind:
@@ -119,7 +123,7 @@ FIELDS: dict[str, Kind] = {
     "first": integer("first of a range"),
     "flags": integer("sum of flags"),
     "for_qty": integer("failed lots that are replaced"),
-    "from": integer("first of a range", nullable=True),
+    "from": integer("first of a range"),
     "gang": choice("1: all lots in one fabric or none", 1),
     "grace_ms": integer("milliseconds", high=GRACE_MS_MAX),
     "gseq": integer("number of the command in the journal"),
@@ -199,7 +203,7 @@ FIELDS: dict[str, Kind] = {
     "target_ref": integer("ref of an earlier command of the lane"),
     "tick_micros": integer("micro-dollars of a tick"),
     "tif": choice("0 till gate closure, 1 IOC, 2 FOK, 3 GTD, 4 AU", 255),
-    "to": integer("end of a range", nullable=True),
+    "to": integer("end of a range"),
     "trade_id": integer("the match"),
     "ts": integer("microseconds since 1970"),
     "ts_echo": integer("ts of the ping"),

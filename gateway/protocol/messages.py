@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from exchange.units import FABRICS_MAX
 from gateway.clearing_requests import PARTICIPANTS, described
-from gateway.protocol.fields import FIELDS, Form, Kind, choice, integer, optional, text
+from gateway.protocol.fields import FIELDS, NOTHING, Form, Kind, choice, integer, optional, text
 from gateway.protocol.numbers import HANDLE_MAX, VALUE_MAX, MessageType
 
 
@@ -56,9 +56,10 @@ REQUESTS: tuple[Message, ...] = (
     Message(
         MessageType.LOGIN,
         "ref key ts sig lane cod grace_ms epoch last_pseq",
-        "Log in. `sig` is 32 bytes: HMAC-SHA256(secret, nonce + key + decimal ts). `lane` 0 to 255. `cod` 0 "
-        "off, 1 all orders of the lane, 2 flagged ones. `grace_ms` at most 60,000. `epoch` and `last_pseq` are "
-        "kept for the replay of missed messages; send 0.",
+        "Log in. `sig` is 32 bytes: HMAC-SHA256(secret, nonce + key + decimal ts). `lane` 0 to 255. `cod` 0 off, 1 all "
+        "orders of the lane, 2 flagged ones. `grace_ms` at most 60,000. `epoch` (of hello) and `last_pseq`, the last "
+        "private message you have: those after it follow welcome, as they were; 0, 0: none. If they are not kept any "
+        "more, resp REPLAY_TOO_OLD follows welcome.",
     ),
     Message(
         MessageType.LOGOUT,
@@ -83,9 +84,11 @@ REQUESTS: tuple[Message, ...] = (
     ),
     Message(
         MessageType.REPLAY,
-        "ref stream inst from to",
-        "Not offered yet: resp UNKNOWN_TYPE.",
-        {"inst": integer("nil", high=HANDLE_MAX, nullable=True)},
+        "ref stream inst from [to]",
+        "Have your private messages `from` to `to` told once more (nil or left out: up to now), as they were. `stream` "
+        "0, `inst` nil. resp with their number in `arg`, then the messages; or REPLAY_TOO_OLD, `arg` the oldest there "
+        "is.",
+        {"stream": choice("0 private", 0), "to": optional(FIELDS["to"]), "inst": NOTHING},
     ),
     Message(
         MessageType.SNAPSHOT,

@@ -66,6 +66,16 @@ class Unsubscribe(NamedTuple):
     sub_id: int
 
 
+class Replay(NamedTuple):
+    """Type 6: private messages once more, `first` to `last`; `last` None: up to now."""
+
+    ref: int
+    stream: int
+    inst: None
+    first: int
+    last: int | None = None
+
+
 class Snapshot(NamedTuple):
     """Type 7."""
 
@@ -89,7 +99,7 @@ class ClearingRequest(NamedTuple):
     fields: dict[str, Any]
 
 
-Request = Login | Logout | Ping | Subscribe | Unsubscribe | Snapshot | StatusQuery | ClearingRequest
+Request = Login | Logout | Ping | Subscribe | Unsubscribe | Replay | Snapshot | StatusQuery | ClearingRequest
 
 
 class RequestError(Exception):
@@ -175,7 +185,11 @@ def _instruments(value: Any) -> tuple[int, ...] | None:
 
 def _nil(value: Any) -> None:
     if value is not None:
-        raise ValueError("must be nil: no options are offered")
+        raise ValueError("must be nil")
+
+
+def _optional(check: Callable[[Any], int]) -> Callable[[Any], int | None]:
+    return lambda value: None if value is None else check(value)
 
 
 _number = _integer(INTEGER_MAX)
@@ -192,6 +206,7 @@ _CHECKS: dict[MessageType, tuple[type[Any], int, tuple[Callable[[Any], Any], ...
     MessageType.PING: (Ping, 0, (_number,)),
     MessageType.SUBSCRIBE: (Subscribe, 1, (_channel, _instruments, _nil)),
     MessageType.UNSUBSCRIBE: (Unsubscribe, 0, (_number,)),
+    MessageType.REPLAY: (Replay, 1, (_integer(0), _nil, _number, _optional(_number))),
     MessageType.SNAPSHOT: (Snapshot, 0, (_channel, _handle)),
     MessageType.STATUS_QUERY: (StatusQuery, 0, (_number,)),
 }

@@ -62,11 +62,12 @@ class Venue:
 
     def __init__(self, **config):
         self.engine = Engine()
-        self.publisher = Publisher(self.engine.catalogue)
+        limits = GatewayConfig(**config)
+        self.publisher = Publisher(self.engine.catalogue, private_history_bytes=limits.history_bytes)
         self.sequencer = InstantSequencer(self.engine, self.publisher)
         self.keys = KeyStore()
         self.key = {}
-        self.server = Server(self.engine, self.sequencer, self.publisher, self.keys, GatewayConfig(**config))
+        self.server = Server(self.engine, self.sequencer, self.publisher, self.keys, limits)
         self.sequencer.submit(commands.add_product(PRODUCT, 8, 1000, ["use1-f03", "use1-f04"]))
         for account in ("ann", "bob", "cat"):
             self.sequencer.submit(commands.add_account(account))

@@ -58,6 +58,8 @@ def venue():
 
 def values_of(kind):
     """Values a field may have."""
+    if kind.form is Form.NIL:
+        return st.none()
     if kind.form is Form.INTEGER:
         plain = st.integers(kind.low, kind.high)
     elif kind.form is Form.TEXT:
