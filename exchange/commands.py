@@ -12,7 +12,7 @@ import msgpack
 import numpy as np
 
 from exchange.errors import RecordError
-from exchange.records import RECORD_BYTES, CommandType, MassFlag
+from exchange.records import RECORD_BYTES, CommandType, MassFlag, SessionNote
 
 BLOCK_HOURS_SHIFT = 8  # A block's hours are the high byte of its flags.
 RECORD = struct.Struct("<IHHIIQQqiiiiIBBBB")
@@ -212,9 +212,17 @@ def withdraw(account: int, amount_micros: int) -> bytes:
     return record(CommandType.WITHDRAW, account=account, amount=amount_micros)
 
 
-def session_lost(account: int, lane: int, *, every: bool = False) -> bytes:
-    """End the lane's cancel-on-disconnect orders, or ``every`` order of the lane."""
-    return record(CommandType.SESSION_LOST, account=account, lane=lane, side=int(every))
+def session_lost(
+    account: int, lane: int, *, every: bool = False, whole_account: bool = False, deadman: bool = False
+) -> bytes:
+    """End the lane's cancel-on-disconnect orders, ``every`` order of the lane, or all of the account (CXL-004)."""
+    scope = 2 if whole_account else int(every)
+    return record(CommandType.SESSION_LOST, account=account, lane=lane, side=scope, tif=int(deadman))
+
+
+def session(account: int, lane: int, note: SessionNote, amount_ns: int = 0) -> bytes:
+    """Note what a session has asked for: a grace period, or the timeout of a dead-man switch (CXL-006)."""
+    return record(CommandType.SESSION, account=account, lane=lane, side=int(note), amount=amount_ns)
 
 
 # Administrative commands: a header and one msgpack map.

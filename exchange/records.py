@@ -28,6 +28,7 @@ class CommandType(enum.IntEnum):
     DEPOSIT = 201
     WITHDRAW = 202
     SESSION_LOST = 203
+    SESSION = 204
     ADD_PRODUCT = 220
     ADD_ACCOUNT = 221
     LIST_WINDOW = 222
@@ -86,6 +87,7 @@ class EventType(enum.IntEnum):
     MARK = 121
     CLAIM = 122
     EXERCISE = 123
+    SESSION = 204
     INDEX = 124
 
 
@@ -179,9 +181,12 @@ class PhaseReason(enum.IntEnum):
 
 
 class NoticeKind(enum.IntEnum):
-    """What a notice to an account is about."""
+    """What a notice to an account is about; the first two are the gateway's own."""
 
+    THROTTLE = 1
+    DRAINING = 2
     MMP_FIRED = 3
+    DEADMAN_FIRED = 4
 
 
 COMMAND = np.dtype(
@@ -203,3 +208,14 @@ EVENT = np.dtype(
 
 assert COMMAND.itemsize == RECORD_BYTES
 assert EVENT.itemsize == RECORD_BYTES
+
+
+class SessionNote(enum.IntEnum):
+    """What a session note says; those of cancel on disconnect are the wire's modes (CXL-006)."""
+
+    COD_OFF = 0
+    COD_LANE = 1
+    COD_FLAGGED = 2
+    DEADMAN_LANE = 3
+    DEADMAN_ACCOUNT = 4
+    DEADMAN_FIRED = 5

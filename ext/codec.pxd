@@ -16,6 +16,7 @@ cdef enum:                      # Verdicts of `decode`. Above zero: a reject rea
 cdef enum:                      # The reject reasons the gateway itself gives.
     X_MALFORMED = 100
     X_UNKNOWN_TYPE = 101
+    X_SCOPE = 111
     X_RATE = 120
     X_OVERLOAD = 121
     X_STALE_REF = 240

@@ -13,6 +13,10 @@ cdef enum:                      # Message types that are not also record types.
     T_L2_SNAP = 98
     T_L2_DELTA = 99
 
+cdef enum:                      # Kinds of notices (exchange/records.py).
+    THROTTLE = 1
+    DEADMAN_FIRED = 4
+
 cdef enum:
     FRAME_BYTES_MAX = 160       # More than any event's frame; docs/protocol.md counts 16 integers at most.
 
@@ -25,5 +29,6 @@ cdef int put_batch_ack(Buffer out, uint64_t ref, int count) except -1
 cdef int put_private(Buffer out, const Event *event, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1
 cdef int put_row(Buffer out, const int64_t *values, int count) except -1
 cdef int put_notice(Buffer out, const Event *event, int64_t ts_us) except -1
+cdef int put_throttle(Buffer out, int64_t ts_us) except -1
 cdef bint is_private(const Event *event) noexcept
 cdef int64_t how_it_came_about(const Event *event) noexcept

@@ -6,7 +6,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from ext.frames cimport OP_BINARY
 from ext.types cimport (
     E_ACK, E_ASSIGNED, E_BOUGHT_IN, E_CAPACITY, E_CLAIM, E_DEFAULT, E_DONE, E_ENTRY, E_EXERCISE, E_FILL, E_LAYER,
-    E_LOT_STATE, E_MARGIN, E_NOTICE, E_REJECT, E_REPLACED, E_SUBSTITUTE, V_BALANCE, V_BLOCK, V_CALL, V_DUPLICATE,
+    E_LOT_STATE, E_MARGIN, E_NOTICE, E_REJECT, E_REPLACED, E_SESSION, E_SUBSTITUTE, V_BALANCE, V_BLOCK, V_CALL, V_DUPLICATE,
     V_SELL, V_TAKER,
 )
 
@@ -193,8 +193,14 @@ cdef int put_clearing(Buffer out, const Event *event, int64_t ts_us, uint64_t gs
 
 
 cdef int put_notice(Buffer out, const Event *event, int64_t ts_us) except -1:
-    """Append a notice: what it is about, and the quote set."""
-    cdef int64_t[4] row = [E_NOTICE, event.reason, event.lane, ts_us]
+    """Append a notice: what it is about, and the quote set or the lane."""
+    cdef int64_t[4] row = [E_NOTICE, DEADMAN_FIRED if event.type == E_SESSION else event.reason, event.lane, ts_us]
+    return put_row(out, row, 4)
+
+
+cdef int put_throttle(Buffer out, int64_t ts_us) except -1:
+    """Append the notice that little is left of the rate."""
+    cdef int64_t[4] row = [E_NOTICE, THROTTLE, 0, ts_us]
     return put_row(out, row, 4)
 
 

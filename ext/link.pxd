@@ -13,12 +13,14 @@ cdef class RateLimit:
     cdef int64_t cancels_until_ns
 
     cdef int64_t charge(self, int64_t order_cost, int64_t cancel_cost, int64_t now_ns) noexcept
+    cdef int64_t used_ns(self, int64_t now_ns) noexcept
 
 
 cdef class Link(FrameParser):
     cdef public object peer
     cdef public int gate            # Reason every order message is refused with; 0 when orders are welcome.
     cdef public Py_ssize_t backlog_bytes_max
+    cdef public bint only_cancels   # Of order messages only those that end orders are taken.
     cdef public bint is_private
     cdef public bint is_text        # Messages leave as text frames.
     cdef readonly bint is_live
@@ -30,6 +32,9 @@ cdef class Link(FrameParser):
     cdef public int requests_waiting    # For the answer to an administrative command (ext/router.pyx).
     cdef bint is_dirty
     cdef int64_t wall_us
+    cdef int64_t breach_ns          # Since when the rate has been exceeded without a second's break; 0: it is not.
+    cdef int64_t refused_ns         # When it was exceeded last.
+    cdef bint is_warned
     cdef uint64_t submitted_ref     # Highest ref the sequencer took; `last_ref` is ahead of it within a read.
     cdef uint64_t answered_ref      # Of the last answer: a quote's legs are answered once.
     cdef RateLimit rate
@@ -44,3 +49,5 @@ cdef class Link(FrameParser):
     cdef Py_ssize_t end_of_piece(self, Py_ssize_t first) noexcept
     cdef int refuse_overload(self, Py_ssize_t first, Py_ssize_t end) except -1
     cdef int put_texts(self) except -1
+    cdef int warn(self) except -1
+    cpdef int exceeded(self, int64_t now_ns) except -1

@@ -16,6 +16,7 @@ class Link(FrameParser):
     peer: Any
     gate: int
     backlog_bytes_max: int
+    only_cancels: bool
     is_private: bool
     is_text: bool
     requests_waiting: int
@@ -36,6 +37,8 @@ class Link(FrameParser):
         """Decode order messages here from now on: the session has logged in."""
     def charge(self) -> int:
         """Take one order from the account's bucket for a request; 0, or the microseconds after which it would pass."""
+    def exceeded(self, now_ns: int) -> int:
+        """Note that the rate was exceeded; raise WireError when it was for ten seconds without a second's break."""
     def offer(self, message: bytes) -> bool:
         """Take a message as if it had come in a binary frame of a live session; False if it is no order message."""
     def ask_outcome(self, ref: int) -> bool:

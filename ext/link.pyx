@@ -13,8 +13,8 @@ the sequencer in one call. Every other message goes to `peer`, an object of the 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 
-from ext.codec cimport BROKEN, OPERATIONS_MAX, OTHER, TAKEN, X_OVERLOAD, X_RATE, big_endian, decode
-from ext.encoder cimport put_batch_ack, put_refusal
+from ext.codec cimport BROKEN, OPERATIONS_MAX, OTHER, TAKEN, X_OVERLOAD, X_RATE, X_SCOPE, big_endian, decode
+from ext.encoder cimport put_batch_ack, put_refusal, put_throttle
 from ext.frames cimport OP_BINARY, OP_TEXT, S_OPEN, Buffer
 from ext.types cimport C_CANCEL
 
@@ -25,6 +25,8 @@ cdef int CLOSE_MALFORMED = 4003
 cdef int CLOSE_SLOW_PUBLIC = 4008
 cdef int CLOSE_SLOW_PRIVATE = 4009
 cdef int CLOSE_INTERNAL = 1011
+cdef int CLOSE_RATE = 4029
+cdef int64_t BREACH_NS = 10_000_000_000
 cdef Py_ssize_t SUBMIT_COMMANDS_MAX = 2048
 
 
@@ -53,6 +55,10 @@ cdef class RateLimit:
         self.orders_until_ns = orders
         self.cancels_until_ns = cancels
         return 0
+
+    cdef int64_t used_ns(self, int64_t now_ns) noexcept:
+        """How much of the burst is used up."""
+        return max(self.orders_until_ns, self.cancels_until_ns) - now_ns
 
 
 cdef int64_t clock_ns(int clock) noexcept:
@@ -132,17 +138,41 @@ cdef class Link(FrameParser):
         if self.gate:
             self.commands.count = before
             return self.refuse(&intake, self.gate)
+        if self.only_cancels and intake.order_cost:
+            self.commands.count = before
+            return self.refuse(&intake, X_SCOPE)
         late_ns = self.rate.charge(intake.order_cost, intake.cancel_cost, self.seen_ns)
         if late_ns:
             self.commands.count = before
             intake.arg = late_ns // 1000 + 1
-            return self.refuse(&intake, X_RATE)
+            self.refuse(&intake, X_RATE)
+            return self.exceeded(self.seen_ns)
+        self.warn()
         if intake.is_quote and intake.ref <= self.last_ref:
             # Sent again: it will not be done again, and one leg is enough to be told how it went.
             self.commands.count = before + 1
         self.last_ref = max(self.last_ref, intake.last_ref)
         if intake.batch:
             put_batch_ack(self.out, intake.ref, intake.batch)
+        return 0
+
+    cdef int warn(self) except -1:
+        """Tell, once until half of it is free again, that four fifths of the burst are used up."""
+        cdef int64_t used = self.rate.used_ns(self.seen_ns)
+        if self.is_warned:
+            self.is_warned = 2 * used > self.rate.burst_ns
+        elif 5 * used > 4 * self.rate.burst_ns and self.rate.quarter_ns:
+            self.is_warned = True
+            put_throttle(self.out, self.wall_us)
+        return 0
+
+    cpdef int exceeded(self, int64_t now_ns) except -1:
+        """Note that the rate was exceeded; end the connection when it was for ten seconds without a second's break."""
+        if now_ns - self.refused_ns > NS or self.refused_ns == 0:
+            self.breach_ns = now_ns
+        self.refused_ns = now_ns
+        if now_ns - self.breach_ns >= BREACH_NS:
+            raise WireError("the rate was exceeded for too long", close_code=CLOSE_RATE)
         return 0
 
     cdef int refuse(self, Intake *intake, int reason) except -1:

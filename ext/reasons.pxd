@@ -35,6 +35,7 @@ cdef enum:                      # Why an order ended.
     D_IOC = 1
     D_EXPIRED = 2
     D_COD = 3
+    D_DEADMAN = 4
     D_MMP = 5
     D_STP = 6
     D_GATE = 7

@@ -18,13 +18,14 @@ from ext.market cimport CHANNEL_L1, CHANNEL_L2, CHANNEL_MARKS, CHANNEL_STATUS, C
 from ext.reasons cimport D_QUOTE, D_USER
 from ext.types cimport (
     E_ACK, E_AUCTION, E_DONE, E_INDICATIVE, E_INSTRUMENT, E_LAYER, E_LEVEL, E_LOT_STATE, E_MARK, E_NOTICE,
-    E_PERISHED, E_REJECT, E_STATUS, E_TRADE, V_DUPLICATE, V_QUOTE, V_SELL, Event,
+    E_PERISHED, E_REJECT, E_SESSION, E_STATUS, E_TRADE, S_FIRED, V_DUPLICATE, V_QUOTE, V_SELL, Event,
 )
 
 from ext.history import HALF_BYTES
 
 cdef enum:
     LAYERS = 9                  # Of the waterfall, counted from 1 (exchange/clearing/waterfall.py).
+    COD_FLAGGED = 2             # exchange/records.py: SessionNote.
     NODE_FAILED = 2             # exchange/clearing/detection.py
 
 
@@ -56,6 +57,8 @@ cdef class Router:
     cdef readonly int64_t events_routed
     cdef readonly int64_t answers_sent
     cdef readonly Py_ssize_t history_bytes  # Frames kept of each account are at least so many bytes.
+    cdef readonly dict modes        # (mode, grace in ns) of cancel on disconnect by (account, lane), as journalled.
+    cdef readonly dict switches     # Timeouts in ns of dead-man switches by (account, lane, scope), likewise.
     cdef dict requests              # Who waits for the answer to an administrative command: (link, ref), by gseq.
     cdef readonly int64_t failed_lots   # Lots in delivery that have failed since the journal's beginning.
     cdef int64_t layer_micros[LAYERS]   # Taken from each layer of the waterfall since then.
@@ -69,6 +72,8 @@ cdef class Router:
         self.everything = [[] for _ in range(CHANNELS)]
         self.news = Buffer()
         self.requests = {}
+        self.modes = {}
+        self.switches = {}
 
     # Who listens.
 
@@ -208,8 +213,23 @@ cdef class Router:
             self.touch(market, ts_us)
         elif event.type == E_NOTICE:
             self.route_notice(event, ts_us)
+        elif event.type == E_SESSION:
+            self.note_session(event, ts_us)
         elif event.type == E_LAYER:         # Of the venue's own money.
             self.count(event)
+        return 0
+
+    cdef int note_session(self, const Event *event, int64_t ts_us) except -1:
+        """Remember what sessions have asked for, for the next start; tell an account that its switch has fired."""
+        if event.reason == S_FIRED:
+            return self.route_notice(event, ts_us)
+        cdef object mode = None
+        if event.reason:
+            mode = event.reason, event.amount
+        if event.reason > COD_FLAGGED:
+            keep(self.switches, (event.account, event.lane, event.reason), event.amount)
+        else:
+            keep(self.modes, (event.account, event.lane), mode)
         return 0
 
     cdef int count(self, const Event *event) noexcept:
@@ -365,6 +385,15 @@ cdef class Router:
         self.dirty = []
         for item in links:
             (<Link>item).write_out()
+
+
+cdef int keep(dict notes, tuple key, value) except -1:
+    """Note a value, or forget it where it is 0."""
+    if value:
+        notes[key] = value
+    else:
+        notes.pop(key, None)
+    return 0
 
 
 cdef bint is_of_requote(const Event *event) noexcept:

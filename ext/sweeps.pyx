@@ -8,12 +8,12 @@ from ext.lanes cimport accept, find_lane, find_or_add_lane, refuse
 from ext.orders cimport end_resting, target_slot
 from ext.phases cimport pass_moments
 from ext.reasons cimport (
-    D_COD, D_EXPIRED, D_MMP, D_USER, R_MALFORMED, R_NO_ACCOUNT, R_NO_ORDER, R_OPEN_LIMIT, R_WINDOW_CLOSED,
+    D_COD, D_DEADMAN, D_EXPIRED, D_MMP, D_USER, R_MALFORMED, R_NO_ACCOUNT, R_NO_ORDER, R_OPEN_LIMIT, R_WINDOW_CLOSED,
 )
 from ext.state cimport emit, is_firm, side_of
 from ext.types cimport (
-    E_NOTICE, E_REJECT, MMP_WINDOW_MAX_MS, M_INSTRUMENT, M_LANE, M_PRODUCT, M_SIDE, M_TAG, M_WINDOWS, NIL, O_BLOCK,
-    O_COD, QUOTE_LANES, SELL, Block, Event, Instrument, Lane, Order, Terms, int32_t, int64_t, uint64_t,
+    E_NOTICE, E_REJECT, E_SESSION, MMP_WINDOW_MAX_MS, M_INSTRUMENT, M_LANE, M_PRODUCT, M_SIDE, M_TAG, M_WINDOWS, NIL,
+    O_BLOCK, O_COD, QUOTE_LANES, S_FIRED, SELL, Block, Event, Instrument, Lane, Order, Terms, int32_t, int64_t, uint64_t,
 )
 
 
@@ -95,8 +95,11 @@ cdef void mass_cancel(State *self, const Command *command, uint32_t lane) noexce
 
 
 cdef void session_lost(State *self, const Command *command) noexcept nogil:
-    """Cancel on disconnect: the lane's flagged orders, or all of the lane when `side` is 1."""
-    cdef uint32_t position, slot, following, lane
+    """End the lane's flagged orders, all of the lane (`side` 1), or all of the account (2); `tif` 1: by dead-man."""
+    cdef uint32_t position, slot, following
+    cdef uint32_t lane = NIL
+    cdef int reason = D_DEADMAN if command.tif else D_COD
+    cdef int every = command.side
     cdef Order *order
     cdef Terms *terms
     cdef Event *event
@@ -106,9 +109,16 @@ cdef void session_lost(State *self, const Command *command) noexcept nogil:
         event.lane = command.lane
         event.reason = R_NO_ACCOUNT
         return
-    lane = find_lane(self, command.account, command.lane)
-    if lane == NIL:
+    if command.side > 2 or command.tif > 1:
+        event = emit(self, E_REJECT)
+        event.account = command.account
+        event.lane = command.lane
+        event.reason = R_MALFORMED
         return
+    if every < 2:
+        lane = find_lane(self, command.account, command.lane)
+        if lane == NIL:
+            return
     position = self.accounts[command.account].first_position
     while position != NIL:
         slot = self.positions[position].head
@@ -116,16 +126,32 @@ cdef void session_lost(State *self, const Command *command) noexcept nogil:
             order = &self.books.orders[slot]
             terms = &self.books.terms[slot]
             following = terms.mine_next
-            if terms.lane == lane and (command.side == 1 or order.meta & O_COD) and not is_firm(self, slot):
-                end_resting(self, slot, D_COD)
+            if (every == 2 or terms.lane == lane) and (every or order.meta & O_COD) and not is_firm(self, slot):
+                end_resting(self, slot, reason)
             slot = following
         position = self.positions[position].next_of_account
     slot = self.accounts[command.account].first_block
     while slot != NIL:
         following = self.books.terms[slot].mine_next
-        if self.books.terms[slot].lane == lane and (command.side == 1 or self.books.orders[slot].meta & O_COD):
-            end_block(self, block_of(self, slot), D_COD)
+        if (every == 2 or self.books.terms[slot].lane == lane) and (every or self.books.orders[slot].meta & O_COD):
+            end_block(self, block_of(self, slot), reason)
         slot = following
+
+
+cdef void note_session(State *self, const Command *command) noexcept nogil:
+    """Tell what a session has asked for, so that it is in the journal: the state does not depend on it (CXL-006)."""
+    cdef int is_known = 0 < command.account < self.accounts_count
+    cdef int is_good = command.side <= S_FIRED and command.amount >= 0
+    cdef Event *event = emit(self, E_SESSION if is_known and is_good else E_REJECT)
+    event.account = command.account
+    event.lane = command.lane
+    if not is_known:
+        event.reason = R_NO_ACCOUNT
+    elif not is_good:
+        event.reason = R_MALFORMED
+    else:
+        event.reason = command.side
+        event.amount = command.amount
 
 
 cdef void expire_orders(State *self) noexcept nogil:

@@ -33,6 +33,7 @@ cdef enum:                      # Command types: the numbers of the wire where t
     C_DEPOSIT = 201
     C_WITHDRAW = 202
     C_SESSION_LOST = 203
+    C_SESSION = 204
     C_RARE_FIRST = 220          # From here on: commands with a payload, handled by exchange/engine.py.
 
 cdef enum:                      # Event types: the numbers of the wire where the wire has them.
@@ -62,6 +63,7 @@ cdef enum:                      # Event types: the numbers of the wire where the
     E_MARK = 121
     E_CLAIM = 122
     E_EXERCISE = 123
+    E_SESSION = 204             # Of the journal only; the wire has no message for it.
 
 cdef enum:                      # Time in force.
     GTG = 0
@@ -106,6 +108,9 @@ cdef enum:                      # Command flags of mass cancel: which filters ar
     M_WINDOWS = 8
     M_TAG = 16
     M_LANE = 32
+
+cdef enum:                      # What a session note says (exchange/records.py: SessionNote).
+    S_FIRED = 5
 
 cdef enum:                      # Event flags.
     V_SELL = 1                  # Side of the order; for a trade, of the aggressor.

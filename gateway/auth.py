@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SCOPES = ("read", "trade")
+SCOPES = ("read", "trade", "cancel")
+DEFAULT_SCOPES = ("read", "trade")
 SECRET_BYTES = 32
 KEY_ID_BYTES = 9
 ADDRESSES_WATCHED_MAX = 10_000
@@ -25,17 +26,22 @@ class KeyFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One key. Without `read` a session gets no private messages, without `trade` it may not send orders."""
+    """One key: `read` hears the private stream, `cancel` may end orders as well, and `trade` may do everything."""
 
     key_id: str
     secret: bytes = field(repr=False)
     account: str
-    scopes: frozenset[str] = frozenset(SCOPES)
+    scopes: frozenset[str] = frozenset(DEFAULT_SCOPES)
 
     @property
     def may_trade(self) -> bool:
         """Whether orders are accepted."""
         return "trade" in self.scopes
+
+    @property
+    def may_cancel(self) -> bool:
+        """Whether cancels and dead-man switches are accepted."""
+        return self.may_trade or "cancel" in self.scopes
 
     @property
     def is_private(self) -> bool:
@@ -53,7 +59,7 @@ def sign(secret: bytes, nonce: bytes, key_id: str, ts_us: int) -> bytes:
     return hmac.digest(secret, nonce + key_id.encode() + str(ts_us).encode(), hashlib.sha256)
 
 
-def generate_key(account: str, scopes: Iterable[str] = SCOPES) -> ApiKey:
+def generate_key(account: str, scopes: Iterable[str] = DEFAULT_SCOPES) -> ApiKey:
     """Return a new random key for an account.
 
     Raises:
@@ -159,6 +165,7 @@ class LoginGuard:
         self.failures_max = failures_max
         self.window_ns = window_ns
         self._failures: dict[str, deque[int]] = {}
+        self._blocked: dict[str, int] = {}
 
     def note_failure(self, address: str, now_ns: int) -> None:
         """Remember a failed login."""
@@ -170,6 +177,16 @@ class LoginGuard:
         """Whether the address has used up its failures within the window."""
         failures = self._failures.get(address)
         return failures is not None and len(failures) == self.failures_max and now_ns - failures[0] < self.window_ns
+
+    def block(self, account: str, until_ns: int) -> None:
+        """Refuse an account's logins for a time."""
+        self._blocked[account] = until_ns
+
+    def is_blocked(self, account: str, now_ns: int) -> bool:
+        """Whether an account may not log in now."""
+        if now_ns >= self._blocked.get(account, now_ns):
+            self._blocked.pop(account, None)
+        return account in self._blocked
 
     def _forget_oldest(self) -> None:
         self._failures.pop(next(iter(self._failures)))

@@ -39,7 +39,7 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("account")
-@click.option("--scope", "scopes", multiple=True, help="What the key permits: read, trade. Default: both.")
+@click.option("--scope", "scopes", multiple=True, help="Permit read, trade or cancel. Default: read and trade.")
 @_FILE
 def new(account: str, scopes: tuple[str, ...], path: Path) -> None:
     """Make a key for ACCOUNT, add it to the key file, and print it as id:secret.
@@ -50,11 +50,11 @@ def new(account: str, scopes: tuple[str, ...], path: Path) -> None:
     Example:
       hourglass keys new ann --keys keys.json
     """  # noqa: D301
-    from gateway.auth import SCOPES, KeyFileError, generate_key
+    from gateway.auth import DEFAULT_SCOPES, KeyFileError, generate_key
 
     store = load_keys(path, missing_is_empty=True)
     try:
-        key = generate_key(account, scopes or SCOPES)
+        key = generate_key(account, scopes or DEFAULT_SCOPES)
         store.add(key)
         store.save(path)
     except (ValueError, KeyFileError) as error:

@@ -24,12 +24,14 @@ class GatewayConfig:
     backlog_bytes_max: int = 1 << 20  # Unread bytes of one connection.
     private_history_bytes: int = 256 * 1024  # Of each account's messages at least so much, at most twice, is kept.
     user_timeout_ms: int = 10_000  # How long sent bytes may stay unacknowledged by the peer's host.
+    drain_retry_ms: int = 5_000  # After which a client is told to come back when the server stops.
     connections_max: int = 10_000
     subscriptions_per_session_max: int = 1_024
     requests_in_flight_max: int = 256  # Of one session to the clearinghouse, till their answers are durable.
     book_depth_max: int = 1_000  # Levels a side of a snapshot.
     orders_per_s: int = 20_000  # Per account; 0 means no limit.
     burst_orders: int = 40_000
+    rate_block_s: int = 15  # How long an account may not log in after 4029.
     failed_logins_max: int = 3  # Per address, within failed_logins_s.
     failed_logins_s: int = 10
 

@@ -13,7 +13,7 @@ from exchange import commands
 from exchange.catalogue import Product
 from exchange.commands import Leg
 from exchange.errors import CatalogueError
-from exchange.records import NIL
+from exchange.records import NIL, SessionNote
 from exchange.units import FABRICS_MAX
 from gateway.jsonlines_clearing import CLEARING, clearing_record
 from gateway.jsonlines_fields import EVERY_FABRIC, FIELDS, INT32_MAX, TERMS, Fields, LineError, read_fields, shown
@@ -178,7 +178,12 @@ class CommandReader:
         return commands.mmp_reset(**self._client(fields), quote_set=fields["set"])
 
     def _session_lost(self, fields: dict[str, Any]) -> bytes:
-        return commands.session_lost(self._account(fields["account"]), fields["lane"], every=fields["every"])
+        scope = {name: fields[name] for name in ("every", "whole_account", "deadman")}
+        return commands.session_lost(self._account(fields["account"]), fields["lane"], **scope)
+
+    def _session(self, fields: dict[str, Any]) -> bytes:
+        note = SessionNote(fields["note"])
+        return commands.session(self._account(fields["account"]), fields["lane"], note, fields["amount_ns"])
 
     def _deposit(self, fields: dict[str, Any]) -> bytes:
         return commands.deposit(self._account(fields["account"]), fields["micros"])
@@ -203,6 +208,7 @@ _BUILDERS: dict[str, Callable[[CommandReader, dict[str, Any]], bytes]] = {
     "deposit": CommandReader._deposit,
     "withdraw": CommandReader._withdraw,
     "session_lost": CommandReader._session_lost,
+    "session": CommandReader._session,
     "place": CommandReader._place,
     "cancel": CommandReader._cancel,
     "cancel_ref": CommandReader._cancel_ref,

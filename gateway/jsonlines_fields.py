@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from exchange.errors import SymbolError
-from exchange.records import NIL, OrderFlag, Side, Stp, Tif
+from exchange.records import NIL, OrderFlag, SessionNote, Side, Stp, Tif
 from exchange.units import window_id
 
 QUOTE_LEGS_MAX = 64
@@ -136,6 +136,7 @@ _seed = integer(0, (1 << 64) - 1)
 _count = integer(0, NIL)
 _side = one_of({side.name.lower(): side.value for side in Side})
 _tif = one_of({tif.name: tif.value for tif in Tif})
+_note = one_of({note.name.lower(): note.value for note in SessionNote})
 _stp = one_of({stp.name.lower(): stp.value for stp in Stp})
 _place_flags = flag_list(
     {flag.name.lower(): flag.value for flag in OrderFlag if flag.name and flag.name != "KEEP_PRIORITY"}
@@ -187,7 +188,14 @@ FIELDS: dict[str, Fields] = {
     "deposit": {"account": (text, REQUIRED), "micros": (_amount, REQUIRED)},
     "withdraw": {"account": (text, REQUIRED), "micros": (_amount, REQUIRED)},
     "time": {"ts_ns": (_amount, REQUIRED)},
-    "session_lost": {"account": (text, REQUIRED), "lane": (_byte, 0), "every": (boolean, False)},
+    "session_lost": {
+        "account": (text, REQUIRED), "lane": (_byte, 0), "every": (boolean, False), "whole_account": (boolean, False),
+        "deadman": (boolean, False),
+    },
+    "session": {
+        "account": (text, REQUIRED), "lane": (_byte, 0), "note": (_note, REQUIRED),
+        "amount_ns": (integer(0, INT64_MAX), 0),
+    },
     "place": _CLIENT
     | _INSTRUMENT
     | {

@@ -23,6 +23,7 @@ from exchange.records import (
     OrderFlag,
     Phase,
     PhaseReason,
+    SessionNote,
     Side,
     Stp,
     Tif,
@@ -199,6 +200,10 @@ class EventWriter:
         line = {"account": self._words.account_name(event["account"]), "set": event["lane"]}
         return line | {"kind": _word(NoticeKind, event["reason"])}
 
+    def _session(self, event: Line, _: str | None) -> Line:
+        line = {"account": self._words.account_name(event["account"]), "lane": event["lane"]}
+        return line | {"note": _word(SessionNote, event["reason"]), "amount_ns": event["amount"]}
+
     def _of_clearing(self, event: Line, _: str | None) -> Line:
         return self._clearing.fields(event)
 
@@ -221,6 +226,7 @@ _EVENT_FIELDS: dict[EventType, Callable[[EventWriter, Line, str | None], Line]] 
     EventType.BOUGHT_IN: EventWriter._bought_in,
     EventType.CAPACITY: EventWriter._capacity,
     EventType.NOTICE: EventWriter._notice,
+    EventType.SESSION: EventWriter._session,
     **dict.fromkeys(CLEARING_EVENTS, EventWriter._of_clearing),
 }
 
@@ -332,7 +338,12 @@ class CommandWriter:
         return {"account": self._account_name(fields), "micros": fields["amount"]}
 
     def _session_lost(self, fields: Line) -> Line:
-        return {"account": self._account_name(fields), "lane": fields["lane"], "every": fields["side"] == 1}
+        scope = {"every": fields["side"] == 1, "whole_account": fields["side"] == 2, "deadman": fields["tif"] == 1}
+        return {"account": self._account_name(fields), "lane": fields["lane"]} | scope
+
+    def _session(self, fields: Line) -> Line:
+        line = {"account": self._account_name(fields), "lane": fields["lane"]}
+        return line | {"note": _word(SessionNote, fields["side"]), "amount_ns": fields["amount"]}
 
 
 _COMMAND_FIELDS: dict[CommandType, tuple[str, Callable[[CommandWriter, Line], Line]]] = {
@@ -350,6 +361,7 @@ _COMMAND_FIELDS: dict[CommandType, tuple[str, Callable[[CommandWriter, Line], Li
     CommandType.DEPOSIT: ("deposit", CommandWriter._money),
     CommandType.WITHDRAW: ("withdraw", CommandWriter._money),
     CommandType.SESSION_LOST: ("session_lost", CommandWriter._session_lost),
+    CommandType.SESSION: ("session", CommandWriter._session),
 }
 
 

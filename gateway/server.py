@@ -14,6 +14,7 @@ from exchange.catalogue import Catalogue
 from exchange.clearing.house import ClearingHouse
 from exchange.engine import Core
 from exchange.reasons import RejectReason
+from exchange.records import NoticeKind
 from gateway.auth import KeyStore, LoginGuard
 from gateway.config import GatewayConfig
 from gateway.connection import Connection, Upgrade
@@ -21,9 +22,10 @@ from gateway.http_api import routes
 from gateway.lanes import Lanes
 from gateway.market_data import NS_PER_US, seconds
 from gateway.metrics import ClearingReading, Metrics, Reading, read_clearing
-from gateway.protocol import NONCE_BYTES, CloseCode
+from gateway.protocol import NONCE_BYTES, CloseCode, MessageType, pack
 from gateway.publisher import Publisher
 from gateway.session import Session, Venue
+from gateway.switches import Switches
 
 NS_PER_SECOND = 1_000_000_000
 TICK_S = 0.05
@@ -86,6 +88,7 @@ class Server:
         self.sequencer = sequencer
         self._house = engine.house
         self.lanes = Lanes(self.config.orders_per_s, self.config.burst_orders)
+        self.switches = Switches()
         self.port = 0
         self.is_draining = False
         self._connections: set[Connection] = set()
@@ -101,6 +104,7 @@ class Server:
             keys=keys,
             publisher=publisher,
             lanes=self.lanes,
+            switches=self.switches,
             guard=guard,
             wall_us=self.wall_us,
             account_number=lambda name: engine.catalogue.account_number(name),
@@ -124,6 +128,9 @@ class Server:
         site = web.TCPSite(self._runner, host, port, backlog=1024)
         await site.start()
         self.port = self._runner.addresses[0][1]
+        router, now_ns = self.publisher.router, time.monotonic_ns()
+        self.lanes.recover(router.modes, now_ns)
+        self.switches.recover(router.switches, now_ns)
         self._ticker = asyncio.get_running_loop().create_task(self._tick_for_ever())
         return self.port
 
@@ -132,6 +139,10 @@ class Server:
         self.is_draining = True
         for connection in self._connections:
             connection.link.gate = int(RejectReason.DRAINING)
+            if connection.link.is_live:
+                notice = (NoticeKind.DRAINING, self.config.drain_retry_ms, self.wall_us())
+                connection.link.send(pack(MessageType.NOTICE, *notice))
+                connection.link.flush()
 
     async def stop(self) -> None:
         """Drain, end every session (cancel-on-disconnect applies, without grace), and stop listening.
@@ -239,7 +250,7 @@ class Server:
             now_ns = time.monotonic_ns()
             for connection in list(self._connections):
                 connection.tick(now_ns)
-            self._owe(self.lanes.due(now_ns))
+            self._owe(self.lanes.due(now_ns) + self.switches.due(now_ns))
 
     def _owe(self, records: bytes) -> None:
         """Submit records that must not be lost, after any that found no room before."""

@@ -24,6 +24,7 @@ from gateway.protocol import (
     CancelOnDisconnect,
     ClearingRequest,
     CloseCode,
+    Deadman,
     Login,
     Logout,
     MessageType,
@@ -43,11 +44,14 @@ from gateway.protocol import (
 from gateway.protocol.text import to_message
 from gateway.publisher import Publisher
 from gateway.subscriptions import Subscriptions
+from gateway.switches import Switches
 
 NS_PER_MS = 1_000_000
+NS_PER_SECOND = 1_000_000_000
 US_PER_MS = 1_000
 PERMISSION_READ = 1
 PERMISSION_TRADE = 2
+PERMISSION_CANCEL = 4
 BUCKET_ORDERS = 0
 BUCKET_CANCELS = 1
 
@@ -68,6 +72,7 @@ class Venue:
     keys: KeyStore
     publisher: Publisher
     lanes: Lanes
+    switches: Switches
     guard: LoginGuard
     wall_us: Callable[[], int]  # Microseconds since 1970: what clients are told, and what logins are compared with.
     account_number: Callable[[str], int | None]
@@ -92,8 +97,10 @@ class Session:
         self.account = 0
         self.account_name = ""
         self.lane = 0
+        self.may_cancel = False
         self.cod = CancelOnDisconnect.OFF
         self.grace_ns = 0
+        self.heartbeat_ms = venue.config.heartbeat_ms
         self._speaks_text = False
         self.subscriptions = Subscriptions(venue.publisher, link)
         self._begun_ns = now_ns
@@ -151,11 +158,11 @@ class Session:
         if self.state is not State.LIVE:
             return []
         silent_ns = now_ns - self.link.seen_ns
-        if silent_ns >= config.heartbeat_ms * config.heartbeats_missed_max * NS_PER_MS:
+        if silent_ns >= self.heartbeat_ms * config.heartbeats_missed_max * NS_PER_MS:
             raise WireError("the client was silent for too long", close_code=CloseCode.HEARTBEAT)
         if now_ns < self._heartbeat_due_ns:
             return []
-        self._heartbeat_due_ns = now_ns + config.heartbeat_ms * NS_PER_MS
+        self._heartbeat_due_ns = now_ns + self.heartbeat_ms * NS_PER_MS
         return [self._heartbeat()]
 
     def end(self, now_ns: int) -> None:
@@ -185,10 +192,11 @@ class Session:
         self.account, self.account_name, self.lane = account, key.account, request.lane
         self.cod, self.grace_ns = CancelOnDisconnect(request.cod), request.grace_ms * NS_PER_MS
         lanes = self.venue.lanes
-        lanes.enter(self)
+        self.heartbeat_ms = request.hb_ms or self.heartbeat_ms
+        self.venue.owe(lanes.enter(self))
         last_ref = max(self.venue.last_ref(account, self.lane), lanes.last_ref(account, self.lane))
         self._go_live(key, last_ref)
-        self._heartbeat_due_ns = now_ns + self.venue.config.heartbeat_ms * NS_PER_MS
+        self._heartbeat_due_ns = now_ns + self.heartbeat_ms * NS_PER_MS
         self.link.send(self._welcome(request.ref, key, last_ref))
         if request.last_pseq == 0 or not key.is_private:
             return []
@@ -213,6 +221,8 @@ class Session:
             raise self._login_failure(RejectReason.AUTH, now_ns)
         if abs(request.ts - self.venue.wall_us()) > self.venue.config.login_clock_ms * US_PER_MS:
             raise self._login_failure(RejectReason.CLOCK, now_ns)
+        if self.venue.guard.is_blocked(key.account, now_ns):
+            raise self._login_failure(RejectReason.RATE, now_ns, count=False)
         return key
 
     def _login_failure(self, reason: RejectReason, now_ns: int, *, count: bool = True) -> WireError:
@@ -224,8 +234,10 @@ class Session:
         self.state = State.LIVE
         link = self.link
         link.message_bytes_max = MESSAGE_BYTES_MAX
-        if not key.may_trade:
+        self.may_cancel = key.may_cancel
+        if not key.may_cancel:
             link.gate = int(RejectReason.SCOPE)
+        link.only_cancels = not key.may_trade
         link.is_private = key.is_private
         link.is_text = self._speaks_text  # Answers have the form of the last login.
         link.open(self.account, self.lane, last_ref, self.venue.lanes.rate(self.account))
@@ -239,6 +251,7 @@ class Session:
             [BUCKET_CANCELS, 2 * config.orders_per_s, 2 * config.burst_orders],
         ]
         permissions = PERMISSION_READ * ("read" in key.scopes) | PERMISSION_TRADE * key.may_trade
+        permissions |= PERMISSION_CANCEL * ("cancel" in key.scopes)
         publisher = self.venue.publisher
         pseq, gseq = publisher.router.pseq(self.account), publisher.durable_seq
         return pack(
@@ -253,6 +266,20 @@ class Session:
 
     def _ping(self, request: Ping, now_ns: int) -> list[bytes]:
         return [pack(MessageType.PONG, request.ref, request.ts, self.venue.wall_us())]
+
+    def _deadman(self, request: Deadman, now_ns: int) -> list[bytes]:
+        """Set a dead-man switch; always taken, at whatever rate."""
+        if not self.may_cancel:
+            raise RequestError(request.ref, RejectReason.SCOPE)
+        records = self.venue.switches.set(
+            self.account,
+            self.lane,
+            whole_account=bool(request.scope),
+            timeout_ns=request.timeout_ms * NS_PER_MS,
+            now_ns=now_ns,
+        )
+        self.venue.owe(records)
+        return [pack(MessageType.RESP, request.ref, 0, request.timeout_ms)]
 
     def _subscribe(self, request: Subscribe, now_ns: int) -> list[bytes]:
         board = self.venue.publisher.board
@@ -336,6 +363,8 @@ class Session:
 
     def _leave(self, now_ns: int, *, orderly: bool, cancel: bool = False) -> None:
         was_live = self.state is State.LIVE
+        if was_live and self.link.close_code == CloseCode.RATE:
+            self.venue.guard.block(self.account_name, now_ns + self.venue.config.rate_block_s * NS_PER_SECOND)
         self._detach()
         if was_live:
             self.venue.owe(self.venue.lanes.leave(self, now_ns, orderly=orderly, cancel=cancel))
@@ -356,6 +385,7 @@ def _early(error: RequestError) -> WireError:
 
 
 _HANDLERS: dict[type[Request], Callable[[Session, Any, int], list[bytes]]] = {
+    Deadman: Session._deadman,
     Login: Session._login,
     Logout: Session._logout,
     Ping: Session._ping,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from exchange.reasons import DoneReason, RejectReason
-from exchange.records import MassFlag, Side
+from exchange.records import EventType, MassFlag, SessionNote, Side
 from exchange.reference.accounts import Account, Instrument
 from exchange.reference.layout import Command
 from exchange.reference.orders import Block, Order
@@ -65,16 +65,32 @@ class Cancelling:
         if account is None:
             self.state.answers.reject(command._replace(ref=0), RejectReason.NO_ACCOUNT)
             return
-        every = command.side == 1
-        chosen = self.orders_of(
-            account,
-            lambda order: not order.firm and order.lane == command.lane and (every or order.cancel_on_disconnect),
-        )
-        for order in chosen:
-            self.state.end(order, DoneReason.COD)
+        if command.side > 2 or command.tif > 1:
+            self.state.answers.reject(command._replace(ref=0), RejectReason.MALFORMED)
+            return
+        reason = DoneReason.DEADMAN if command.tif else DoneReason.COD
+
+        def is_concerned(lane: int | None, cancel_on_disconnect: bool) -> bool:
+            if command.side == 2:
+                return True
+            return lane == command.lane and (command.side == 1 or cancel_on_disconnect)
+
+        for order in self.orders_of(account, lambda one: is_concerned(one.lane, one.cancel_on_disconnect)):
+            if not order.firm:
+                self.state.end(order, reason)
         for block in list(account.blocks.values()):
-            if block.lane == command.lane and (every or block.cancel_on_disconnect):
-                self.state.end_block(block, DoneReason.COD)
+            if is_concerned(block.lane, block.cancel_on_disconnect):
+                self.state.end_block(block, reason)
+
+    def note_session(self, command: Command) -> None:
+        """Tell what a session has asked for, so that it is in the journal (CXL-006)."""
+        if self.state.client(command.account) is None:
+            self.state.answers.reject(command._replace(ref=0), RejectReason.NO_ACCOUNT)
+        elif command.side > SessionNote.DEADMAN_FIRED or command.amount < 0:
+            self.state.answers.reject(command._replace(ref=0), RejectReason.MALFORMED)
+        else:
+            where = {"account": command.account, "lane": command.lane}
+            self.state.events.emit(EventType.SESSION, **where, reason=command.side, amount=command.amount)
 
     def orders_of(self, account: Account, wanted: Callable[[Order], bool]) -> list[Order]:
         """Return orders of an account: by its first use of each instrument, then by entry."""

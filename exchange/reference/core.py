@@ -75,6 +75,7 @@ class ReferenceCore:
             CommandType.DEPOSIT: self._deposit,
             CommandType.WITHDRAW: self._withdraw,
             CommandType.SESSION_LOST: self._session_lost,
+            CommandType.SESSION: self._session,
         }
 
     # Batches.
@@ -541,6 +542,9 @@ class ReferenceCore:
 
     def _session_lost(self, command: Command) -> None:
         self.cancelling.session_lost(command)
+
+    def _session(self, command: Command) -> None:
+        self.cancelling.note_session(command)
 
     def _deposit(self, command: Command) -> None:
         """Pay in from EXT; the first deposit makes an account margined (ACC-002)."""

@@ -21,6 +21,7 @@ from gateway.protocol.numbers import (
 from gateway.protocol.requests import (
     ORDER_TYPES,
     ClearingRequest,
+    Deadman,
     Login,
     Logout,
     Ping,
@@ -40,7 +41,8 @@ from gateway.protocol.requests import (
 __all__ = [
     "BY_NAME", "BY_NUMBER", "CCXT", "CLOSE_TEXT",
     "EPOCH", "INTEGER_MAX", "MESSAGES", "NONCE_BYTES", "ORDER_TYPES", "REPLIES", "REQUESTS",
-    "SIGNATURE_BYTES", "VERSION", "CancelOnDisconnect", "Channel", "ClearingRequest", "CloseCode", "Login", "Logout",
+    "SIGNATURE_BYTES", "VERSION", "CancelOnDisconnect", "Channel", "ClearingRequest", "CloseCode", "Deadman",
+    "Login", "Logout",
     "Message", "MessageType", "Ping", "Replay",
     "Request", "RequestError", "Snapshot", "StatusQuery", "Subscribe", "Unsubscribe",
     "WireError", "malformed", "pack", "parse", "unpack",

@@ -17,6 +17,7 @@ CLOSE_TEXT: dict[CloseCode, str] = {
     CloseCode.HEARTBEAT: "silent for three heartbeats",
     CloseCode.SUPERSEDED: "another session logged in on the lane",
     CloseCode.DRAINING: "the server is about to stop; come back in a moment",
+    CloseCode.RATE: "the rate was exceeded for 10 s without a break; no login of the account for 15 s",
 }
 
 # The error class that ccxt has for a reason.

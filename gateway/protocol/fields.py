@@ -6,6 +6,7 @@ from typing import NamedTuple
 from exchange.clearing.house import RUNS_MAX
 from exchange.units import AMOUNT_MAX, FABRICS_MAX
 from gateway.protocol.numbers import (
+    DEADMAN_MS_MAX,
     GRACE_MS_MAX,
     HANDLE_MAX,
     INSTRUMENTS_PER_REQUEST_MAX,
@@ -165,7 +166,7 @@ FIELDS: dict[str, Kind] = {
     "other": integer("number of the other account, 0: none", high=HANDLE_MAX),
     "other_class": choice("1: a substitute of an equivalent class will do", 1),
     "other_fabric": choice("1: a substitute in another fabric will do", 1),
-    "perms": integer("1 read, 2 trade"),
+    "perms": integer("1 read, 2 trade, 4 cancel"),
     "product": integer("number of a product", high=HANDLE_MAX),
     "pseq": integer("number of the private message, or of the last one"),
     "purse": choice("1 collateral, 2 bond, 3 default fund", 255),
@@ -177,6 +178,7 @@ FIELDS: dict[str, Kind] = {
     "region": text("fabric"),
     "restart_s": integer("seconds of a restart", high=AMOUNT_MAX),
     "role": choice("0 you are the buyer, 1 the provider", 1),
+    "scope": choice("0 the lane, 1 the account", 1),
     "seconds": integer("seconds up in each minute", high=AMOUNT_MAX),
     "seq": integer("number of the message in its channel and instrument"),
     "session": integer("number of the session"),
@@ -201,6 +203,7 @@ FIELDS: dict[str, Kind] = {
     "tag": integer("a number of yours", high=HANDLE_MAX),
     "target": text("purse: coll, bond or fund"),
     "target_ref": integer("ref of an earlier command of the lane"),
+    "timeout_ms": integer("milliseconds; 0: off", high=DEADMAN_MS_MAX),
     "tick_micros": integer("micro-dollars of a tick"),
     "tif": choice("0 till gate closure, 1 IOC, 2 FOK, 3 GTD, 4 AU", 255),
     "to": integer("end of a range"),

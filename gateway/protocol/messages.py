@@ -55,11 +55,12 @@ _NAMED = {
 REQUESTS: tuple[Message, ...] = (
     Message(
         MessageType.LOGIN,
-        "ref key ts sig lane cod grace_ms epoch last_pseq",
-        "Log in. `sig` is 32 bytes: HMAC-SHA256(secret, nonce + key + decimal ts). `lane` 0 to 255. `cod` 0 off, 1 all "
-        "orders of the lane, 2 flagged ones. `grace_ms` at most 60,000. `epoch` (of hello) and `last_pseq`, the last "
-        "private message you have: those after it follow welcome, as they were; 0, 0: none. If they are not kept any "
-        "more, resp REPLAY_TOO_OLD follows welcome.",
+        "ref key ts sig lane cod grace_ms epoch last_pseq [hb_ms]",
+        "Log in. `sig` is 32 bytes: HMAC-SHA256(secret, nonce + key + decimal ts). `lane` 0 to 255. `cod` 0 off, 1 "
+        "all orders of the lane, 2 flagged ones. `grace_ms` at most 60,000. `epoch` (of hello) and `last_pseq`, the "
+        "last private message you have: those after it follow welcome, as they were; 0, 0: none. If they are not kept"
+        " any more, resp REPLAY_TOO_OLD follows welcome. `hb_ms`: milliseconds between heartbeats, 250 to 30,000; 0: "
+        "the server's.",
     ),
     Message(
         MessageType.LOGOUT,
@@ -158,6 +159,13 @@ REQUESTS: tuple[Message, ...] = (
         "Let a quote set quote again after that.",
     ),
     Message(
+        MessageType.DEADMAN,
+        "ref timeout_ms scope",
+        "Set a dead-man switch: unless you send this again within `timeout_ms` (100 to 86,400,000; 0: take it off), "
+        "all orders of the lane (`scope` 0) or of the account, quotes included (1), end, whether you are connected or"
+        " not. `ref` is any number. Answered by resp. After a restart of the server it has its whole time again.",
+    ),
+    Message(
         MessageType.BLOCK,
         "ref product fabrics start hours side limit_total qty min_qty tif flags [expire_ts deadline_ts stp tag]",
         "Buy or sell `qty` lots in each of `hours` windows from the window `start` on (hours since 1970), all "
@@ -251,7 +259,9 @@ REPLIES: tuple[Message, ...] = (
     Message(
         MessageType.NOTICE,
         "kind arg ts",
-        "`kind` 3: protection has pulled the quote set `arg`.",
+        "`kind` 1: four fifths of your rate are used up; 2: the server will stop, come back after `arg` ms; 3: "
+        "protection has pulled the quote set `arg`; 4: your dead-man switch has fired (of lane `arg`, or of the "
+        "account).",
     ),
     Message(
         MessageType.HELLO,

@@ -10,6 +10,10 @@ VALUE_MAX = 1 << 30  # Of prices and quantities.
 NONCE_BYTES = 16
 SIGNATURE_BYTES = 32
 GRACE_MS_MAX = 60_000
+DEADMAN_MS_MIN = 100
+DEADMAN_MS_MAX = 86_400_000
+HEARTBEAT_MS_MIN = 250
+HEARTBEAT_MS_MAX = 30_000
 INSTRUMENTS_PER_REQUEST_MAX = 16_384
 NAME_BYTES_MAX = 128
 
@@ -33,6 +37,7 @@ class MessageType(enum.IntEnum):
     QUOTE = 22
     MMP_SET = 23
     MMP_RESET = 24
+    DEADMAN = 25
     BLOCK = 26
     STATUS_QUERY = 27
     REPLACE_REF = 28
@@ -108,6 +113,7 @@ class CloseCode(enum.IntEnum):
     HEARTBEAT = 4010
     SUPERSEDED = 4011
     DRAINING = 4012
+    RATE = 4029
 
 
 class CancelOnDisconnect(enum.IntEnum):

@@ -10,8 +10,12 @@ from exchange.records import CommandType
 from ext.frames import WireError
 from gateway.clearing_requests import PARTICIPANTS, read_request
 from gateway.protocol.numbers import (
+    DEADMAN_MS_MAX,
+    DEADMAN_MS_MIN,
     GRACE_MS_MAX,
     HANDLE_MAX,
+    HEARTBEAT_MS_MAX,
+    HEARTBEAT_MS_MIN,
     INSTRUMENTS_PER_REQUEST_MAX,
     INTEGER_MAX,
     NAME_BYTES_MAX,
@@ -34,6 +38,7 @@ class Login(NamedTuple):
     grace_ms: int
     epoch: int
     last_pseq: int
+    hb_ms: int = 0
 
 
 class Logout(NamedTuple):
@@ -84,6 +89,14 @@ class Snapshot(NamedTuple):
     inst: int
 
 
+class Deadman(NamedTuple):
+    """Type 25."""
+
+    ref: int
+    timeout_ms: int
+    scope: int
+
+
 class StatusQuery(NamedTuple):
     """Type 27: what became of an earlier ref."""
 
@@ -99,7 +112,7 @@ class ClearingRequest(NamedTuple):
     fields: dict[str, Any]
 
 
-Request = Login | Logout | Ping | Subscribe | Unsubscribe | Replay | Snapshot | StatusQuery | ClearingRequest
+Request = Deadman | Login | Logout | Ping | Subscribe | Unsubscribe | Replay | Snapshot | StatusQuery | ClearingRequest
 
 
 class RequestError(Exception):
@@ -192,15 +205,26 @@ def _optional(check: Callable[[Any], int]) -> Callable[[Any], int | None]:
     return lambda value: None if value is None else check(value)
 
 
+def _zero_or(least: int, most: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if _integer(most)(value) and value < least:
+            raise ValueError(f"must be 0, or from {least} to {most}")
+        return int(value)
+
+    return check
+
+
 _number = _integer(INTEGER_MAX)
+_heartbeat = _zero_or(HEARTBEAT_MS_MIN, HEARTBEAT_MS_MAX)
+_timeout = _zero_or(DEADMAN_MS_MIN, DEADMAN_MS_MAX)
 _handle = _integer(HANDLE_MAX)
 
 _CHECKS: dict[MessageType, tuple[type[Any], int, tuple[Callable[[Any], Any], ...]]] = {
     # Type: (request, how many fields may be left out, check of each field after ref).
     MessageType.LOGIN: (
         Login,
-        0,
-        (_key, _number, _signature, _integer(255), _integer(2), _integer(GRACE_MS_MAX), _number, _number),
+        1,
+        (_key, _number, _signature, _integer(255), _integer(2), _integer(GRACE_MS_MAX), _number, _number, _heartbeat),
     ),
     MessageType.LOGOUT: (Logout, 0, (_integer(1),)),
     MessageType.PING: (Ping, 0, (_number,)),
@@ -208,9 +232,10 @@ _CHECKS: dict[MessageType, tuple[type[Any], int, tuple[Callable[[Any], Any], ...
     MessageType.UNSUBSCRIBE: (Unsubscribe, 0, (_number,)),
     MessageType.REPLAY: (Replay, 1, (_integer(0), _nil, _number, _optional(_number))),
     MessageType.SNAPSHOT: (Snapshot, 0, (_channel, _handle)),
+    MessageType.DEADMAN: (Deadman, 0, (_timeout, _integer(1))),
     MessageType.STATUS_QUERY: (StatusQuery, 0, (_number,)),
 }
-ORDER_TYPES = range(16, 32)  # Answered with reject rather than resp.
+ORDER_TYPES = frozenset(range(16, 32)) - {MessageType.DEADMAN}  # Answered with reject rather than resp.
 
 
 def parse(message: bytes) -> Request:

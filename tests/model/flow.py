@@ -8,7 +8,7 @@ import random
 
 from exchange import commands
 from exchange.commands import Leg
-from exchange.records import CommandType
+from exchange.records import CommandType, SessionNote
 from exchange.units import HOUR_NS, NS_PER_SECOND
 
 FIRST_WINDOW = 500_000
@@ -205,7 +205,11 @@ class Flow:
         return commands.withdraw(self.account(), self.random.choice((1, 100_000, 5_000_000)))
 
     def session_lost(self):
-        return commands.session_lost(self.account(), self.lane(), every=self.random.random() < 0.3)
+        account, lane, chance = self.account(), self.lane(), self.random.random()
+        if chance > 0.8:
+            return commands.session(account, lane, SessionNote(int(chance * 1_000_000) % len(SessionNote)), 7)
+        every, whole, deadman = chance < 0.3, chance < 0.03, 0.02 < chance < 0.1
+        return commands.session_lost(account, lane, every=every, whole_account=whole, deadman=deadman)
 
     def again(self):
         """The last command once more: it came twice, or its answer was lost."""

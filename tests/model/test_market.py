@@ -84,10 +84,10 @@ def test_flow_meets_everything_the_market_can_do():
                 count(seen, event)
     assert {RejectReason(reason).name for kind, reason in seen if kind == "reject"} >= REASONS
     assert {DoneReason(reason).name for kind, reason in seen if kind == "done"} == {
-        "USER", "IOC", "EXPIRED", "COD", "MMP", "STP", "GATE", "QUOTE", "REDUCE_ONLY", "AUCTION", "CAPACITY",
+        "USER", "IOC", "EXPIRED", "COD", "DEADMAN", "MMP", "STP", "GATE", "QUOTE", "REDUCE_ONLY", "AUCTION", "CAPACITY",
     }  # fmt: skip
     assert {DoneReason(reason).name for kind, reason in seen if kind == "done block"} == {
-        "USER", "IOC", "EXPIRED", "COD", "GATE", "CAPACITY",
+        "USER", "IOC", "EXPIRED", "COD", "DEADMAN", "GATE", "CAPACITY",
     }  # fmt: skip
     assert {Phase(phase) for kind, phase in seen if kind == "status"} == set(Phase) - {Phase.OPEN, Phase.LISTED}
     assert {kind for kind, _ in seen if kind.startswith("fill")} == {

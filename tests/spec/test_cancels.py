@@ -4,7 +4,7 @@ import pytest
 from venue import WINDOW
 
 from exchange import commands
-from exchange.records import CommandType
+from exchange.records import CommandType, EventType, SessionNote
 
 
 def test_cancel_is_acknowledged_then_done_cxl_001(venue):
@@ -96,6 +96,53 @@ def test_lost_session_may_end_every_order_of_the_lane_cxl_004(venue):
         "done ann lane=1 i2 #3 o2 COD sell 3@110",
         "done ann lane=1 #2 o1 COD buy 2@100",
     ]
+
+
+def test_lost_session_may_end_every_order_of_the_account_cxl_004(venue):
+    venue.buy("ann", 1, 100, lane=1)
+    venue.buy("ann", 2, 101, flags=4, lane=2)
+    venue.buy("ann2", 4, 100, flags=4, lane=1)
+    venue.quote("ann", (1, 99, 5, 111, 6, 1), lane=1)
+    assert venue.do(commands.session_lost(1, 1, whole_account=True, deadman=True)) == [
+        "done ann lane=1 #1 o0 DEADMAN buy 1@100",
+        "done ann lane=2 #1 o1 DEADMAN buy 2@101",
+        "done ann lane=1 o3 quote DEADMAN buy 5@99",
+        "done ann lane=1 o4 quote DEADMAN sell 6@111",
+    ]
+    assert venue.do(commands.session_lost(1, 1, whole_account=True)) == []
+
+
+def test_a_dead_man_switch_of_a_lane_cxl_004(venue):
+    venue.buy("ann", 1, 100, lane=1)
+    venue.buy("ann", 2, 101, lane=2)
+    assert venue.do(commands.session_lost(1, 1, every=True, deadman=True)) == [
+        "done ann lane=1 #1 o0 DEADMAN buy 1@100"
+    ]
+
+
+@pytest.mark.parametrize("fields", [{"side": 3}, {"tif": 2}])
+def test_lost_session_that_makes_no_sense_cxl_004(venue, fields):
+    venue.buy("ann", 1, 100, flags=4, lane=1)
+    assert venue.do(commands.record(CommandType.SESSION_LOST, account=1, lane=1, **fields)) == [
+        "reject ann lane=1 MALFORMED"
+    ]
+
+
+@pytest.mark.parametrize("note", [*SessionNote])
+def test_what_a_session_has_asked_for_is_told_cxl_006(venue, note):
+    before = venue.engine.core.resting(1, 0)
+    (event,) = venue.run(commands.session(1, 7, note, 5_000))
+    told = {name: int(event[name]) for name in ("type", "account", "lane", "reason", "amount")}
+    assert told == {"type": EventType.SESSION, "account": 1, "lane": 7, "reason": note, "amount": 5_000}
+    assert venue.engine.core.resting(1, 0) == before
+
+
+@pytest.mark.parametrize(
+    ("account", "fields", "reason"), [(0, {}, 113), (99, {}, 113), (1, {"side": 6}, 100), (1, {"amount": -1}, 100)]
+)
+def test_a_note_that_makes_no_sense_cxl_006(venue, account, fields, reason):
+    (event,) = venue.run(commands.record(CommandType.SESSION, account=account, lane=2, **fields))
+    assert (event["type"], event["reason"], event["account"], event["lane"]) == (34, reason, account, 2)
 
 
 def test_lost_session_of_an_unknown_account_cxl_004(venue):

@@ -65,6 +65,8 @@ COMPLETE = [
     {"t": "withdraw", "account": "ann", "micros": 10},
     {"t": "time", "ts_ns": 12345},
     {"t": "session_lost", "account": "ann", "lane": 3, "every": True},
+    {"t": "session_lost", "account": "ann", "whole_account": True, "deadman": True},
+    {"t": "session", "account": "ann", "lane": 3, "note": "deadman_lane", "amount_ns": 5},
     PLACE,
     PLACE | {"lane": 7, "tif": "GTD", "expire_ts_ns": 99, "flags": ["post_only", "cod"], "stp": "decrement", "tag": 5},
     PLACE | {"display": 2, "tif": "GTG", "flags": ["reduce_only"]},

@@ -185,6 +185,7 @@ def test_stop_closes_every_session_and_cancels_at_once_ses_013():
                 await ann.send(16, 1, 1, 1, 2450, 5, 0, 0)
                 await ann.next(33)
                 stopping = asyncio.ensure_future(venue.server.stop())
+                assert (await ann.next())[:3] == [41, 2, 5_000]
                 assert await ann.next() == ("closed", 4012)
                 await stopping
             assert venue.publisher.router.market(1).asks.levels(1) == []
@@ -199,6 +200,7 @@ def test_drained_server_says_so_and_takes_no_connections():
         async with running() as venue, raw(venue, venue.key["ann"]) as ann:
             venue.server.drain()
             await ann.send(16, 1, 1, 1, 2450, 5, 0, 0)
+            assert (await ann.next())[:3] == [41, 2, 5_000]
             assert (await ann.next())[:3] == [34, 1, R.DRAINING]
             assert (await get(venue, "/health"))[0] == 503
             async with aiohttp.ClientSession() as http:
