@@ -13,11 +13,13 @@ from ext.reasons cimport R_BALANCE, R_MALFORMED, R_NO_ACCOUNT, R_OPEN_LIMIT, R_S
 from ext.risk cimport evaluate
 from ext.shelf cimport sync_tops
 from ext.state cimport BROKEN_MEMORY, emit, emit_answer, free_money, is_call, told_of
-from ext.sweeps cimport cancel, mass_cancel, note_session, pass_time, protect_quotes, pull_quotes, reset_quotes, session_lost
+from ext.sweeps cimport (
+    cancel, mass_cancel, note_session, pass_time, protect_quotes, pull_quotes, reset_quotes, session_lost,
+)
 from ext.types cimport (
     A_MARGINED, C_BLOCK, C_CANCEL, C_CANCEL_REF, C_DEPOSIT, C_MMP_RESET, C_MMP_SET, C_PLACE, C_QUOTE, C_RARE_FIRST,
-    C_REPLACE, C_REPLACE_REF, C_SESSION, C_SESSION_LOST, C_TIME, C_WITHDRAW, E_ACCOUNT, E_ACK, E_LEVEL, E_REJECT, MONEY_MAX, NIL,
-    O_BLOCK, V_SELL, Account, Command, Event, Lane, Level, int64_t, uint32_t,
+    C_REPLACE, C_REPLACE_REF, C_SESSION, C_SESSION_LOST, C_TIME, C_WITHDRAW, E_ACCOUNT, E_ACK, E_LEVEL, E_REJECT,
+    MONEY_MAX, NIL, O_BLOCK, V_SELL, Account, Command, Event, Lane, Level, int64_t, uint32_t,
 )
 from ext.uncross cimport indicate
 from ext.waking cimport recheck_blocks

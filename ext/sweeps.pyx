@@ -13,7 +13,8 @@ from ext.reasons cimport (
 from ext.state cimport emit, is_firm, side_of
 from ext.types cimport (
     E_NOTICE, E_REJECT, E_SESSION, MMP_WINDOW_MAX_MS, M_INSTRUMENT, M_LANE, M_PRODUCT, M_SIDE, M_TAG, M_WINDOWS, NIL,
-    O_BLOCK, O_COD, QUOTE_LANES, S_FIRED, SELL, Block, Event, Instrument, Lane, Order, Terms, int32_t, int64_t, uint64_t,
+    O_BLOCK, O_COD, QUOTE_LANES, S_FIRED, SELL, Block, Event, Instrument, Lane, Order, Terms, int32_t, int64_t,
+    uint64_t,
 )
 
 
