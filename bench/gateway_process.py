@@ -41,6 +41,11 @@ def memory_mib(pid: int, name: str = "VmRSS") -> float:
     return next(int(line.split()[1]) * 1024 / MIB for line in lines if line.startswith(name))
 
 
+def forget_peak(pid: int) -> None:
+    """Have the peak of a process's memory (VmHWM) begin anew."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 def journal_directories() -> dict[str, str]:
     """Where the venue's journal goes: the first place gives the figure."""
     if chosen := os.environ.get("HOURGLASS_BENCH_JOURNAL"):

@@ -1,4 +1,4 @@
-#include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "report.h"
@@ -11,13 +11,15 @@ static void ready(session *s) {
 
 static void message(session *s, const frame *f) { (void)s, (void)f; }
 
-/* A connection that is not read tells only now that the server has given it up. */
+#define QUIET_MS 300
+
+/* A connection that is not read tells that the server has given it up only behind all that was on its way. */
 static bool is_cut(session *s) {
     static char rest[1 << 16];
-    ssize_t size;
-    do size = recv(s->fd, rest, sizeof rest, MSG_DONTWAIT);
-    while (size > 0);
-    return size == 0 || errno != EAGAIN;
+    struct pollfd wanted = {.fd = s->fd, .events = POLLIN};
+    while (poll(&wanted, 1, QUIET_MS) > 0)
+        if (recv(s->fd, rest, sizeof rest, MSG_DONTWAIT) <= 0) return true;
+    return false;
 }
 
 void run_hold(void) {
