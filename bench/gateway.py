@@ -85,7 +85,9 @@ def beside_aiohttp(row: Row, ours: Series, echo: Series, detail: dict[str, Any])
     detail["aiohttp_echo"] = "stock aiohttp, async for, echoing the same orders one message each"
 
 
-def compare(frames: list[Frame], *, sessions: int, in_flight: int, units: int, instruments: int = 1, small: bool) -> Row:
+def compare(
+    frames: list[Frame], *, sessions: int, in_flight: int, units: int, instruments: int = 1, small: bool
+) -> Row:
     """Run a script of `units` orders (or legs) in each session against the venue, the floor, and aiohttp's echo."""
     load: dict[str, Any] = {"sessions": sessions, "in_flight": in_flight}
     venue: dict[str, Any] = {"sessions": sessions, "instruments": instruments}
@@ -114,6 +116,8 @@ def compare(frames: list[Frame], *, sessions: int, in_flight: int, units: int, i
         row |= {f"us_{other}": ours[other].us, f"ratio_{other}": ours[other].ratio(floor)}
     if not is_single:
         detail["aiohttp_echo_of_whole_frames_us"] = framed.us
+    if len({series.digest() for series in ours.values()}) != 1:
+        raise AssertionError("where the journal lies must not change what is done")
     return row | {"hash": ours[place].digest(), "conditions": detail}
 
 

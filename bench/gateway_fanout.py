@@ -44,7 +44,8 @@ def compare(messages: int, small: bool) -> Row:
     )  # fmt: skip
     row = figures(ours, floor) | {"baseline": "C broadcast"}
     row |= {
-        f"us_{many}": ours_many.us, f"c_echo_us_{many}": floor_many.us, f"ratio_c_echo_{many}": ours_many.ratio(floor_many)
+        f"us_{many}": ours_many.us, f"c_echo_us_{many}": floor_many.us,
+        f"ratio_c_echo_{many}": ours_many.ratio(floor_many),
     }  # fmt: skip
     return row | {"hash": digest, "conditions": detail}
 

@@ -113,7 +113,8 @@ def gateway_stuck(small: bool) -> Row:
         raise AssertionError("a stuck reader must not change what is traded")
     return {
         "rate_ratio": rate_ratio, "ratio": rate_ratio, "mib_per_stuck": round(growth, 2),
-        "mib_grown": [round(each[1], 2) for each in with_one], "baseline_mib_grown": [round(each[1], 2) for each in without],
+        "mib_grown": [round(each[1], 2) for each in with_one],
+        "baseline_mib_grown": [round(each[1], 2) for each in without],
         "orders_per_s": round(middle([sample[0] for sample in with_one])),
         "baseline": "without a stuck reader", "baseline_orders_per_s": round(middle([sample[0] for sample in without])),
         "cut": sum(sample[2] for sample in with_one), "hash": with_one[0][3][:16],

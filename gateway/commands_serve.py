@@ -300,7 +300,8 @@ def _banner(options: dict[str, Any], port: int, sequencer: Sequencer) -> str:
         "disk": "nothing is told before it is on disk",
         "memory": "ACKNOWLEDGED ORDERS SURVIVE THIS PROCESS, NOT THE MACHINE",
     }
+    scheme, journal = "https" if options["tls_certificate"] else "http", options["journal"]
     return (
-        f"hourglass serves http{'s' * bool(options['tls_certificate'])}://{options['host']}:{port} from {options['journal']} at seq {sequencer.durable_seq}; "
+        f"hourglass serves {scheme}://{options['host']}:{port} from {journal} at seq {sequencer.durable_seq}; "
         f"durability {sequencer.durability}: {meaning[sequencer.durability]}"
     )

@@ -24,6 +24,7 @@
 #define READ_BYTES 262144
 #define BLOB_BYTES (1 << 20)
 #define EVENTS 512
+#define ANSWER_BYTES_MAX 65539
 #define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define KEY "sec-websocket-key:"
 
@@ -47,20 +48,16 @@ static void watch(peer *p, int operation, uint32_t events) {
     epoll_ctl(poller, operation, p->fd, &event);
 }
 
-/* A frame is of exactly so many bytes; what is too long for one is several. */
+/* A frame of exactly so many bytes. */
 static void fill_answer(uint8_t *at, size_t bytes) {
-    while (bytes) {
-        size_t part = bytes > 60000 ? 50000 : bytes, head = part < 128 ? 2 : 4;
-        memset(at, 0xc0, part);
-        at[0] = 0x82;
-        if (head == 2) at[1] = (uint8_t)(part - 2);
-        else at[1] = 126, at[2] = (uint8_t)((part - 4) >> 8), at[3] = (uint8_t)(part - 4);
-        at += part, bytes -= part;
-    }
+    memset(at, 0xc0, bytes);
+    at[0] = 0x82;
+    if (bytes < 128) at[1] = (uint8_t)(bytes - 2);
+    else at[1] = 126, at[2] = (uint8_t)((bytes - 4) >> 8), at[3] = (uint8_t)(bytes - 4);
 }
 
 static void make_blob(void) {
-    size_t copies = answer_bytes < BLOB_BYTES ? BLOB_BYTES / answer_bytes : 1;
+    size_t copies = BLOB_BYTES / answer_bytes;
     blob_bytes = copies * answer_bytes;
     blob = malloc(blob_bytes);
     for (size_t i = 0; i < copies; i++) fill_answer(blob + i * answer_bytes, answer_bytes);
@@ -223,8 +220,9 @@ int main(int count, char **words) {
     is_broadcast = count == 4 && !strcmp(words[1], "broadcast");
     answer_bytes = count > 2 ? strtoul(words[2], NULL, 10) : 0;
     joined = is_broadcast ? strtoul(words[3], NULL, 10) : 1;
-    if (answer_bytes < 2 || answer_bytes == 128 || answer_bytes == 129 || !joined || (!is_broadcast && strcmp(words[1], "echo"))) {
-        fprintf(stderr, "cecho echo BYTES, or cecho broadcast BYTES COUNT; no frame has 128 or 129 bytes\n");
+    bool has_frames = answer_bytes >= 2 && answer_bytes <= ANSWER_BYTES_MAX && answer_bytes / 2 != 64;
+    if (!has_frames || !joined || (!is_broadcast && strcmp(words[1], "echo"))) {
+        fprintf(stderr, "cecho echo BYTES, or cecho broadcast BYTES COUNT; BYTES 2 to 65539, but not 128 or 129\n");
         return 2;
     }
     getrlimit(RLIMIT_NOFILE, &files);
