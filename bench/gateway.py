@@ -81,7 +81,7 @@ def figures(ours: Series, floor: Series) -> Row:
 
 
 def beside_aiohttp(row: Row, ours: Series, echo: Series, detail: dict[str, Any]) -> None:
-    row |= {"aiohttp_echo_us": echo.us, "ratio_aiohttp_echo": ours.ratio(echo)}
+    row |= {"aiohttp_echo_us": echo.us, "aiohttp_echo_user_us": echo.user_us, "ratio_aiohttp_echo": ours.ratio(echo)}
     detail["aiohttp_echo"] = "stock aiohttp, async for, echoing the same orders one message each"
 
 

@@ -59,8 +59,9 @@ class Process:
 
     def __init__(self, command: list[str]) -> None:
         self._name = command[0] if len(command) < 3 else " ".join(command[:3])
+        self._complaints = tempfile.TemporaryFile("w+")  # A pipe that nobody reads would stop it.
         self._child = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints, text=True
         )
         self.pid = self._child.pid
 
@@ -68,7 +69,9 @@ class Process:
         """Read its next line. Raises RuntimeError with what it complained of when it has ended."""
         line = self._child.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._name} ended: {self._child.stderr.read().strip()}")
+            self._child.wait(timeout=60)
+            self._complaints.seek(0)
+            raise RuntimeError(f"{self._name} ended: {self._complaints.read().strip()}")
         return line.strip()
 
     def say(self, line: str) -> None:
@@ -88,7 +91,7 @@ class Process:
         if self._child.poll() is None:
             self._child.kill() if error else self._child.stdin.close()
         self._child.wait(timeout=60)
-        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
+        for pipe in (self._child.stdin, self._child.stdout, self._complaints):
             pipe.close()
 
 
@@ -107,7 +110,11 @@ class Server(Process):
 
     def __init__(self, command: list[str]) -> None:
         super().__init__(command)
-        self.port = int(self.line())
+        try:
+            self.port = int(self.line())
+        except RuntimeError:
+            self.__exit__(None, None, None)
+            raise
 
     def usage(self) -> Usage:
         return usage(self.pid)

@@ -27,6 +27,7 @@ def server_context(certificate: str | None, key: str | None) -> ssl.SSLContext |
             raise Failure(f"{path} cannot be read: {error.strerror}", MISSING) from error
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION  # A peer could have us do the dear half of a handshake over and over.
     try:
         # An encrypted key would have OpenSSL ask for its password on the terminal.
         context.load_cert_chain(certificate, key, password=lambda: "")

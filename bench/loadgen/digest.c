@@ -16,7 +16,8 @@ static uint32_t big32(const uint8_t *at) {
 }
 
 /* Both hashes pad alike: a one bit, zeros, the length in bits. */
-static void run(compress_function compress, uint32_t *state, int words, const uint8_t *data, size_t size, uint8_t *out) {
+static void run(compress_function compress, uint32_t *state, int words, const uint8_t *data, size_t size,
+                uint8_t *out) {
     uint8_t last[2 * BLOCK_BYTES] = {0};
     size_t whole = size / BLOCK_BYTES * BLOCK_BYTES, rest = size - whole;
     size_t end = rest + 9 <= BLOCK_BYTES ? BLOCK_BYTES : 2 * BLOCK_BYTES;
@@ -30,7 +31,8 @@ static void run(compress_function compress, uint32_t *state, int words, const ui
 
 static void sha1_block(uint32_t *state, const uint8_t *block) {
     uint32_t w[80], a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
-    for (int i = 0; i < 80; i++) w[i] = i < 16 ? big32(block + 4 * i) : left(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+    for (int i = 0; i < 16; i++) w[i] = big32(block + 4 * i);
+    for (int i = 16; i < 80; i++) w[i] = left(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
     for (int i = 0; i < 80; i++) {
         uint32_t f, k;
         if (i < 20) f = (b & c) | (~b & d), k = 0x5a827999;
@@ -83,7 +85,8 @@ void sha1(const void *data, size_t size, uint8_t out[SHA1_BYTES]) {
 }
 
 void sha256(const void *data, size_t size, uint8_t out[SHA256_BYTES]) {
-    uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     run(sha256_block, state, 8, data, size, out);
 }
 

@@ -12,6 +12,7 @@ static void ready(session *s) {
 static void message(session *s, const frame *f) { (void)s, (void)f; }
 
 #define QUIET_MS 300
+#define SETTLED_NS 50000000u
 
 /* A connection that is not read tells that the server has given it up only behind all that was on its way. */
 static bool is_cut(session *s) {
@@ -26,6 +27,10 @@ void run_hold(void) {
     static const scenario hold = {.ready = ready, .message = message};
     sessions_begin(&hold);
     open_and_wait();
+    for (uint64_t before = UINT64_MAX; before != received.messages;) {
+        before = received.messages;
+        poll_once(now_ns() + SETTLED_NS);
+    }
     uint64_t cut = (uint64_t)ended_count;
     for (int i = 0; i < given.sessions && !given.reads; i++) cut += sessions[i].fd >= 0 && is_cut(&sessions[i]);
     report_begin();

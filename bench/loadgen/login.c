@@ -34,7 +34,8 @@ size_t login_message(uint8_t out[LOGIN_BYTES_MAX], const frame *hello, const opt
     uint64_t ts = (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
     int key_size = snprintf(key, sizeof key, "%.16s%d", o->prefix, number);
     memcpy(signed_text, nonce, NONCE_BYTES);
-    int size = snprintf(signed_text + NONCE_BYTES, sizeof signed_text - NONCE_BYTES, "%s%llu", key, (unsigned long long)ts);
+    int size = snprintf(signed_text + NONCE_BYTES, sizeof signed_text - NONCE_BYTES, "%s%llu", key,
+                        (unsigned long long)ts);
     uint8_t *at = out;
     *at++ = 0x9a, *at++ = 1, *at++ = 0, *at++ = (uint8_t)(0xa0 | key_size);
     memcpy(at, key, (size_t)key_size);

@@ -292,6 +292,10 @@ void poll_once(uint64_t until_ns) {
         wait.tv_nsec = (long)((until_ns - now) % 1000000000u);
     }
     int count = epoll_pwait2(poller, events, EVENTS, until_ns == UINT64_MAX ? NULL : &wait, NULL);
+    if (count < 0 && (errno == ENOSYS || errno == EPERM)) {     /* Where it is not offered: in milliseconds. */
+        int ms = (int)(wait.tv_sec * 1000 + wait.tv_nsec / 1000000);
+        count = epoll_wait(poller, events, EVENTS, until_ns == UINT64_MAX ? -1 : ms);
+    }
     if (count < 0 && errno != EINTR) die("epoll_pwait2: %s", strerror(errno));
     for (int i = 0; i < count; i++) {
         session *s = events[i].data.ptr;

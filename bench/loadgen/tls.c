@@ -13,6 +13,8 @@
 #define MODE_PARTIAL_WRITE 1L
 #define MODE_MOVING_BUFFER 2L
 
+typedef long (*ctrl_function)(void *, int, long, void *);
+
 static void *context;
 static void *(*ssl_new)(void *);
 static void (*ssl_free)(void *);
@@ -42,7 +44,7 @@ void tls_begin(void) {
     }
     void *(*method)(void) = (void *(*)(void))symbol(library, "TLS_client_method");
     void *(*context_new)(void *) = (void *(*)(void *))symbol(library, "SSL_CTX_new");
-    long (*context_ctrl)(void *, int, long, void *) = (long (*)(void *, int, long, void *))symbol(library, "SSL_CTX_ctrl");
+    ctrl_function context_ctrl = (ctrl_function)symbol(library, "SSL_CTX_ctrl");
     ssl_new = (void *(*)(void *))symbol(library, "SSL_new");
     ssl_free = (void (*)(void *))symbol(library, "SSL_free");
     ssl_set_fd = (int (*)(void *, int))symbol(library, "SSL_set_fd");

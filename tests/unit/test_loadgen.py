@@ -9,6 +9,7 @@ import shutil
 import struct
 import subprocess
 import threading
+import time
 
 import aiohttp
 import pytest
@@ -26,6 +27,7 @@ from bench.gateway_messages import (
     trading_frames,
 )
 from bench.gateway_process import Load, Server, forget_peak, measured, memory_mib, usage
+from bench.gateway_sessions import CLOSED_S
 from bench.native_c import library, program
 from gateway.protocol import Channel, MessageType
 
@@ -270,8 +272,21 @@ def test_sessions_are_held_and_the_stuck_one_is_cut(tmp_path):
             assert load.go()["answered"] == 400
             held, unread = reader.go(), stuck.go()
         assert held["cut"] == unread["cut"] == 0, "so little waits in the system's buffers"
-        assert held["messages"] > 200
+        assert held["messages"] >= 200 + 200, "all trades, and the fills of its own account"
         assert unread["messages"] == 0
+
+
+def test_reader_that_is_stuck_long_enough_is_cut(tmp_path):
+    hears = {"lane": 1, "channel": int(Channel.L1), "channels_end": int(Channel.TRADES) + 1}
+    scripts = [trading_frames(60_000, BUY), trading_frames(60_000, SELL)]
+    with venue(tmp_path, 2) as server:
+        with (
+            Load("hold", server, **hears, reads=False, rcvbuf=4_096) as stuck,
+            Load("orders", server, scripts, sessions=2, in_flight=64) as load,
+        ):
+            assert load.go()["answered"] == 120_000
+            time.sleep(CLOSED_S)
+            assert stuck.go()["cut"] == 1
 
 
 def test_generator_says_why_it_cannot(tmp_path):

@@ -90,7 +90,9 @@ def test_versions_that_are_spoken(pair, version):
 
 
 def test_older_versions_are_not_spoken(pair):
-    assert server_context(*map(str, pair)).minimum_version is ssl.TLSVersion.TLSv1_2
+    context = server_context(*map(str, pair))
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert context.options & ssl.OP_NO_RENEGOTIATION
 
 
 def test_silent_handshake_is_not_waited_for(pair):
@@ -151,6 +153,14 @@ def test_stop_ends_tls_sessions_by_name(pair):
     run_loop(main())
 
 
+def test_plain_asyncio_works_too(pair):
+    async def main():
+        async with secured(pair) as (venue, trust), raw_tls(venue, trust) as ann:
+            assert (await ann.login(venue.key["ann"]))[0] == 67
+
+    asyncio.run(main())
+
+
 def test_neither_file_is_no_tls():
     assert server_context(None, None) is None
 
@@ -193,6 +203,17 @@ def test_serve_speaks_tls(pair, tmp_path):
         tls.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert tls.recv(15) == b"HTTP/1.1 200 OK"
     assert venue.stop()[0] == 0
+
+
+def test_configuration_file_may_name_the_pair(pair, tmp_path, monkeypatch):
+    pytest.importorskip("ext.core", reason="ext.core is not built", exc_type=ImportError)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "venue.toml").write_text(f"tls_certificate = '{pair[0]}'\ntls_key = 'none.key'\njournal = 'j'\n")
+    result = run("serve", "--config", "venue.toml")
+    assert result.exit_code == MISSING
+    assert "none.key cannot be read" in result.output
+    (tmp_path / "venue.toml").write_text("tls_key = 1\njournal = 'j'\n")
+    assert run("serve", "--config", "venue.toml").exit_code == CONFIGURATION
 
 
 def test_serve_refuses_half_a_pair_before_it_makes_a_journal(pair, tmp_path):
