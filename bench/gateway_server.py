@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import json
 import resource
-import ssl
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from gateway.journal.writer import Journal
 from gateway.publisher import Publisher
 from gateway.sequencer import Sequencer
 from gateway.server import Server
+from gateway.tls import server_context
 
 SECRET = bytes(32)
 WINDOW = 1_000_000
@@ -71,15 +71,6 @@ def outcome(engine: Engine, options: Options) -> str:
     return hashlib.sha256(repr((accounts, depth)).encode()).hexdigest()
 
 
-def tls_context(path: str) -> ssl.SSLContext | None:
-    """The context of a PEM file with certificate and key."""
-    if not path:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(path)
-    return context
-
-
 async def until_told() -> None:
     """Serve until the parent closes our standard input."""
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
@@ -103,7 +94,8 @@ async def serve_venue(options: Options, directory: str) -> None:
             await sequencer.settle()
             sequencer.submit(record)
     await sequencer.settle()
-    await server.start("127.0.0.1", 0, **({"tls": tls_context(options.certificate)} if options.certificate else {}))
+    pair = options.certificate or None
+    await server.start("127.0.0.1", 0, tls=server_context(pair, pair))
     print(server.port, flush=True)
     await until_told()
     print(outcome(engine, options), flush=True)

@@ -73,7 +73,7 @@ static void open_one(session *s) {
     if (connect(s->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS)
         die("session %d cannot connect: %s", s->number, strerror(errno));
     s->state = CONNECTING;
-    s->rest_size = 0, s->close_code = 0, s->subscribed = 0, s->was_refused = false;
+    s->rest_size = 0, s->close_code = 0, s->subscribed = 0, s->was_refused = s->waits_to_write = false;
     opening++;
     watch(s, EPOLL_CTL_ADD, EPOLLOUT);
 }

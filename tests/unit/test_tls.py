@@ -126,7 +126,8 @@ def test_stuck_reader_is_cut_off_under_tls_too_ses_004(pair):
                 await ann.login(venue.key["ann"])
                 await bob.login(venue.key["bob"])
                 stuck = next(c for c in venue.server._connections if c.session.account_name == "bob")
-                bob.socket._conn.transport.pause_reading()
+                reading = bob.socket._conn.transport
+                reading.pause_reading()
                 sent = 0
                 while stuck.link.is_open:
                     stuck.link.send(bytes(8192))
@@ -138,6 +139,7 @@ def test_stuck_reader_is_cut_off_under_tls_too_ses_004(pair):
                 await ann.send(3, 1, 1)
                 assert (await ann.next())[0] == 65
                 await asyncio.wait_for(stuck.gone, 5)
+                reading.abort()
 
     run_loop(main())
 
