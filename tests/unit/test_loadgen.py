@@ -5,6 +5,7 @@ import ctypes
 import hashlib
 import hmac
 import random
+import resource
 import shutil
 import struct
 import subprocess
@@ -27,7 +28,7 @@ from bench.gateway_messages import (
     trading_frames,
 )
 from bench.gateway_process import Load, Server, forget_peak, measured, memory_mib, usage
-from bench.gateway_sessions import CLOSED_S
+from bench.gateway_sessions import CLOSED_S, sessions_possible
 from bench.native_c import library, program
 from gateway.protocol import Channel, MessageType
 
@@ -330,6 +331,12 @@ def test_file_of_frames_that_is_cut_short_is_refused(tmp_path):
 
 
 # What a process costs.
+
+
+def test_fewer_sessions_where_the_system_allows_no_more_files(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (100, 1_000))
+    assert sessions_possible(10_000) == (800, "10000 sessions need 10200 files, the limit is 1000")
+    assert sessions_possible(800) == (800, "")
 
 
 def test_usage_and_memory_are_those_of_the_process():
