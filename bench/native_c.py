@@ -1,5 +1,6 @@
 """Programs in C that benchmarks need: built when they are older than their sources, into ``bench/build``."""
 
+import os
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -39,5 +40,7 @@ def compiled(name: str, sources: list[Path], *flags: str) -> Path:
     target = ROOT / "bench" / "build" / name
     if not target.exists() or newest(SOURCES) > target.stat().st_mtime:
         target.parent.mkdir(exist_ok=True)
-        subprocess.run(["gcc", *FLAGS, *flags, "-o", str(target), *map(str, sources), "-lm", "-ldl"], check=True)
+        built = target.with_name(f"{name}.{os.getpid()}")  # Others may be building it, or running the old one.
+        subprocess.run(["gcc", *FLAGS, *flags, "-o", str(built), *map(str, sources), "-lm", "-ldl"], check=True)
+        built.replace(target)
     return target
