@@ -27,7 +27,7 @@ lint: ext            ## Style, types and Cython warnings.
 	$(RUN) -m mypy.stubtest --ignore-disjoint-bases --ignore-unused-allowlist --allowlist tests/stubtest-allowlist.txt \
 	    ext.core ext.book ext.codec ext.encoder ext.frames ext.history ext.journal ext.journal_writer ext.link ext.market ext.router
 
-bench: ext           ## Run every benchmark (about five minutes); SMALL=1 only shows that they run.
+bench: ext           ## Run every benchmark (about ten minutes); SMALL=1 only shows that they run.
 	$(RUN) -m bench $(if $(SMALL),--small) $(ARGS)
 
 micro: ext           ## Time single calls; compare two commits with ARGS="--benchmark-autosave --benchmark-compare".

@@ -2,7 +2,18 @@
 
 import click
 
-from bench import apply, blocks, book, clearing, gateway, margin, replay  # noqa: F401
+from bench import (  # noqa: F401
+    apply,
+    blocks,
+    book,
+    clearing,
+    gateway,
+    gateway_fanout,
+    gateway_openloop,
+    gateway_sessions,
+    margin,
+    replay,
+)
 from bench.harness import BENCHMARKS, print_json, print_table, run
 
 

@@ -11,6 +11,8 @@ from statistics import median
 from typing import Any
 
 Row = dict[str, Any]
+# Of a row's figure: the first of them that it has.
+UNITS = ("ns", "ms", "seconds", "us", "commands_per_s", "mib", "rate_ratio")
 BENCHMARKS: dict[str, Callable[[bool], Row]] = {}
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -77,8 +79,8 @@ def print_table(rows: Iterator[Row]) -> None:
     table = Table("benchmark", "figure", "baseline", "its figure", "ratio", "hash", title="Hourglass benchmarks")
     shown: Row = {}
     for row in rows:
-        unit = next(unit for unit in ("ns", "us", "commands_per_s", "mib") if unit in row)
-        other = next((row[key] for key in (f"baseline_{unit}", f"echo_{unit}") if key in row), "")
+        unit = next(unit for unit in UNITS if unit in row)
+        other = row.get(f"baseline_{unit}", "")
         table.add_row(
             row["name"], f"{row[unit]:,} {unit.replace('_per_', '/')}", str(row.get("baseline", "")),
             f"{other:,}" if other != "" else "", str(row.get("ratio", "")), str(row.get("hash", ""))[:16],

@@ -29,6 +29,7 @@ from gateway.jsonlines import CommandReader, parse_line
 from gateway.jsonlines_fields import LineError
 from gateway.rolling import Roller
 from gateway.sequencer import SUBMIT_BYTES_MAX, Publisher, Sequencer
+from gateway.tls import server_context
 
 DEFAULTS: dict[str, Any] = {
     "journal": None,
@@ -37,6 +38,8 @@ DEFAULTS: dict[str, Any] = {
     "keys": None,
     "setup": None,
     "durability": "disk",
+    "tls_certificate": None,
+    "tls_key": None,
 }
 
 
@@ -56,6 +59,8 @@ DEFAULTS: dict[str, Any] = {
     type=click.Choice(["disk", "memory"]),
     help="disk: told when flushed; memory: survives this process, not the machine. [default: disk]",
 )
+@click.option("--tls-certificate", help="PEM file of the certificate, its chain included; then only TLS is spoken.")
+@click.option("--tls-key", help="PEM file of the certificate's private key, not encrypted.")
 def serve(config_path: Path | None, **given: Any) -> None:
     """Run the venue until SIGTERM or SIGINT.
 
@@ -68,6 +73,7 @@ def serve(config_path: Path | None, **given: Any) -> None:
     Examples:
       hourglass serve --journal ./journal --keys keys.json --setup venue.jsonl
       hourglass serve --config hourglass.toml --port 9000
+      hourglass serve --journal ./journal --keys keys.json --tls-certificate venue.pem --tls-key venue.key
     """  # noqa: D301
     options, limits = read_config(config_path)
     options |= {name: value for name, value in given.items() if value is not None}
@@ -175,6 +181,7 @@ async def _serve(options: dict[str, Any], limits: dict[str, Any], engine: Engine
 
     keys = load_keys(Path(options["keys"])) if options["keys"] else KeyStore()
     config = _limits(limits)
+    tls = server_context(options["tls_certificate"], options["tls_key"])
     journal = Journal(options["journal"], durability=options["durability"])
     try:
         publisher = GatewayPublisher(
@@ -190,7 +197,7 @@ async def _serve(options: dict[str, Any], limits: dict[str, Any], engine: Engine
         _end_on_signal(ended)
         await _set_up(options["setup"], engine, sequencer, ended)
         try:
-            await server.start(options["host"], options["port"])
+            await server.start(options["host"], options["port"], tls=tls)
         except OSError as error:
             raise Failure(f"{options['host']}:{options['port']} cannot be used: {error}", CONFIGURATION) from error
         admin = AdminSocket(Path(options["journal"], SOCKET_NAME), engine.catalogue, sequencer, tap)
@@ -297,7 +304,8 @@ def _banner(options: dict[str, Any], port: int, sequencer: Sequencer) -> str:
         "disk": "nothing is told before it is on disk",
         "memory": "ACKNOWLEDGED ORDERS SURVIVE THIS PROCESS, NOT THE MACHINE",
     }
+    scheme, journal = "https" if options["tls_certificate"] else "http", options["journal"]
     return (
-        f"hourglass serves http://{options['host']}:{port} from {options['journal']} at seq {sequencer.durable_seq}; "
+        f"hourglass serves {scheme}://{options['host']}:{port} from {journal} at seq {sequencer.durable_seq}; "
         f"durability {sequencer.durability}: {meaning[sequencer.durability]}"
     )

@@ -19,6 +19,7 @@ class GatewayConfig:
     heartbeats_missed_max: int = 3  # A client silent for longer is cut off.
     login_timeout_ms: int = 3_000
     login_clock_ms: int = 5_000  # How far a login's clock may be off.
+    tls_handshake_ms: int = 3_000  # How long a peer may take over the TLS handshake.
     request_idle_s: int = 5  # How long an HTTP connection may take over its next request.
     close_timeout_ms: int = 1_000  # How long a peer may take to answer a close frame.
     backlog_bytes_max: int = 1 << 20  # Unread bytes of one connection.

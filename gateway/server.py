@@ -5,6 +5,7 @@ Belongs to one event loop, the sequencer's.
 
 import asyncio
 import secrets
+import ssl
 import time
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ from gateway.protocol import NONCE_BYTES, CloseCode, MessageType, pack
 from gateway.publisher import Publisher
 from gateway.session import Session, Venue
 from gateway.switches import Switches
+from gateway.tls import TlsSite
 
 NS_PER_SECOND = 1_000_000_000
 TICK_S = 0.05
@@ -117,22 +119,27 @@ class Server:
 
     # Life.
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Listen; return the port, which port 0 lets the system choose."""
+    async def start(self, host: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None) -> int:
+        """Listen, with TLS when there is a context; return the port, which port 0 lets the system choose."""
         app = web.Application()
         app.add_routes([web.get("/ws/v1", self._websocket), *routes(self)])
         self._runner = web.AppRunner(
             app, access_log=None, keepalive_timeout=self.config.request_idle_s, handle_signals=False
         )
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, backlog=1024)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
         router, now_ns = self.publisher.router, time.monotonic_ns()
         self.lanes.recover(router.modes, now_ns)
         self.switches.recover(router.switches, now_ns)
+        await self._runner.setup()
+        await self._site(self._runner, host, port, tls).start()
+        self.port = self._runner.addresses[0][1]
         self._ticker = asyncio.get_running_loop().create_task(self._tick_for_ever())
         return self.port
+
+    def _site(self, runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None) -> web.TCPSite:
+        if tls is None:
+            return web.TCPSite(runner, host, port, backlog=1024)
+        handshake_ms, close_ms = self.config.tls_handshake_ms, self.config.close_timeout_ms
+        return TlsSite(runner, host, port, tls, handshake_ms=handshake_ms, close_ms=close_ms)
 
     def drain(self) -> None:
         """Refuse new connections and new orders."""

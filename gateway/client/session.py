@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
+from ssl import SSLContext
 from typing import Any, get_args, overload
 
 from exchange.records import Side
@@ -48,25 +49,32 @@ from gateway.protocol import CancelOnDisconnect, Channel, CloseCode, MessageType
 
 @contextlib.asynccontextmanager
 async def connect(
-    url: str, key: ApiKey | str, *, lane: int = 0, cod: str = "off", grace_ms: int = 0
+    url: str,
+    key: ApiKey | str,
+    *,
+    lane: int = 0,
+    cod: str = "off",
+    grace_ms: int = 0,
+    ssl: SSLContext | None = None,
 ) -> "AsyncIterator[Session]":
     """Connect, log in, fetch the instruments, and log out at the end.
 
     Args:
-        url: of the WebSocket, such as ``ws://127.0.0.1:8080/ws/v1``.
+        url: of the WebSocket, such as ``ws://127.0.0.1:8080/ws/v1``; ``wss://`` for TLS.
         key: an ApiKey or ``id:secret``.
         lane: 0 to 255; one session at a time holds a lane, and each lane counts its own refs.
         cod: what happens to the lane's orders when the connection is lost: ``off``, ``lane`` (all of them) or
             ``flagged`` (those placed with `cancel_on_disconnect`).
         grace_ms: how long the server waits for a new login on the lane first, at most 60,000.
+        ssl: what to trust, and how, on ``wss://``; None: the certificates that the system trusts.
 
     Raises:
         LoginRefused: the server did not accept the login.
-        OSError: there is no connection.
+        OSError: there is no connection, or its certificate is not trusted.
 
     """
     mode = CancelOnDisconnect[cod.upper()]
-    async with open_wire(url, key, lane=lane, cod=mode, grace_ms=grace_ms) as (wire, welcome):
+    async with open_wire(url, key, lane=lane, cod=mode, grace_ms=grace_ms, ssl=ssl) as (wire, welcome):
         session = Session(wire, welcome)
         runner = asyncio.create_task(session.run())
         try:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from ssl import SSLContext
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -124,9 +125,15 @@ def ending_of(socket: aiohttp.ClientWebSocketResponse, received: aiohttp.WSMessa
 
 @contextlib.asynccontextmanager
 async def open_wire(
-    url: str, key: ApiKey | str, *, lane: int, cod: CancelOnDisconnect, grace_ms: int
+    url: str,
+    key: ApiKey | str,
+    *,
+    lane: int,
+    cod: CancelOnDisconnect,
+    grace_ms: int,
+    ssl: SSLContext | None = None,
 ) -> AsyncIterator[tuple[Wire, Welcome]]:
-    """Connect and log in.
+    """Connect and log in. A ``wss://`` address is spoken to in TLS, with the context given or the system's own.
 
     Raises:
         LoginRefused: the server did not accept the login.
@@ -134,7 +141,10 @@ async def open_wire(
 
     """
     known = credentials(key)
-    async with aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=0, compress=0) as socket:
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(url, max_msg_size=0, compress=0, ssl=True if ssl is None else ssl) as socket,
+    ):
         hello = await _next(socket)
         ts_us = time.time_ns() // NS_PER_US
         signature = sign(known.secret, hello[3], known.key_id, ts_us)

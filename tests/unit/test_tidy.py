@@ -194,7 +194,7 @@ def test_nothing_is_left_over():
     files = [
         path
         for folder, ends in (("ext", "pyx pxd pyi h"), ("exchange", "py"), ("gateway", "py"), ("tests", "py"),
-                             ("bench", "py cpp hpp"), ("docs", "md pyx"))
+                             ("bench", "py c h cpp hpp"), ("docs", "md pyx"))
         for end in ends.split()
         for path in sorted((ROOT / folder).rglob(f"*.{end}"))
     ]  # fmt: skip

@@ -1,0 +1,125 @@
+"""What sessions cost that do nothing, that come all at once, and that do not read."""
+
+import contextlib
+import resource
+import time
+from typing import Any
+
+from bench.gateway import rounds
+from bench.gateway_messages import BUY, SELL, trading_frames
+from bench.gateway_process import Load, Server, forget_peak, journal_directories, measured, memory_mib
+from bench.harness import Row, benchmark, conditions, middle
+from gateway.protocol import Channel
+
+IDLE_SESSIONS = 10_000
+LOGINS = 1_000
+SPARE_FILES = 200  # Of a process with as many connections.
+STUCK_RECEIVE_BYTES = 4_096
+CLOSED_S = 1.5  # After that a connection whose backlog was too long has been aborted.
+
+
+def sessions_possible(wanted: int) -> tuple[int, str]:
+    """How many connections a process may have, and, where they are fewer than wanted, why."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard - SPARE_FILES >= wanted:
+        return wanted, ""
+    return hard - SPARE_FILES, f"{wanted} sessions need {wanted + SPARE_FILES} files, the limit is {hard}"
+
+
+def place() -> tuple[str, str]:
+    """Name and directory of the journal of the figure."""
+    return next(iter(journal_directories().items()))
+
+
+@benchmark("gateway.idle")
+def gateway_idle(small: bool) -> Row:
+    """Resident memory of a server with many sessions that are logged in and silent."""
+    wanted = 200 if small else IDLE_SESSIONS
+    count, reason = sessions_possible(wanted)
+    name, directory = place()
+    with Server.python("venue", sessions=count, directory=directory) as server:
+        before = memory_mib(server.pid)
+        with Load("hold", server, sessions=count) as load:
+            after = memory_mib(server.pid)
+            result = load.go()
+        digest = server.end()
+    if result["cut"]:
+        raise AssertionError(f"idle sessions must stay: {result}")
+    row = {
+        "mib": round(after, 1), "baseline": "without sessions", "baseline_mib": round(before, 1),
+        "ratio": round(after / before, 2), "kib_per_session": round((after - before) * 1024 / count, 2),
+        "hash": digest[:16], "conditions": conditions(sessions=count, loop="uvloop", journal=name),
+    }  # fmt: skip
+    return row | ({"reason": reason} if reason else {})
+
+
+@benchmark("gateway.logins")
+def gateway_logins(small: bool) -> Row:
+    """A reconnect storm: all connect, upgrade and log in at once, then log out; and once more."""
+    count = 50 if small else LOGINS
+    name, directory = place()
+    samples = []
+    for _ in range(rounds(small)):
+        server = Server.python("venue", sessions=count, directory=directory)
+        sample = measured(server, "logins", sessions=count, at_once=count, cycles=2)
+        if (sample.result["logins"], sample.result["logged_out"]) != (2 * count, 2 * count):
+            raise AssertionError(f"every login must be accepted and every logout answered: {sample.result}")
+        samples.append(sample)
+    seconds = middle([sample.result["seconds"] for sample in samples])
+    return {
+        "seconds": round(seconds, 4), "seconds_max": max(sample.result["seconds_max"] for sample in samples),
+        "us": round(middle([sample.cpu_s for sample in samples]) / (2 * count) * 1e6, 2),
+        "user_us": round(middle([sample.user_s for sample in samples]) / (2 * count) * 1e6, 2),
+        "p50_ms": middle([sample.result["p50_ms"] for sample in samples]),
+        "hash": samples[0].digest[:16],
+        "conditions": conditions(logins=count, storms=2, loop="uvloop", journal=name, us="of a login and its logout"),
+    }  # fmt: skip
+
+
+def traded(count: int, sessions: int, is_stuck: bool, small: bool) -> tuple[float, float, int, str]:
+    """(orders a second, MiB the server grew by, stuck connections that were cut, hash) of a market that trades."""
+    scripts = [trading_frames(count, BUY), trading_frames(count, SELL)]
+    # The stuck one hears all that is public, and what is private of account 1.
+    hears: dict[str, Any] = {"lane": 1, "channel": int(Channel.L1), "channels_end": int(Channel.TRADES) + 1}
+    with Server.python("venue", sessions=sessions, directory=place()[1]) as server, contextlib.ExitStack() as stack:
+        load = stack.enter_context(Load("orders", server, scripts, sessions=sessions, in_flight=64))
+        stuck = None
+        forget_peak(server.pid)
+        before = memory_mib(server.pid)
+        if is_stuck:
+            stuck = stack.enter_context(Load("hold", server, reads=False, rcvbuf=STUCK_RECEIVE_BYTES, **hears))
+        result = load.go()
+        grown = memory_mib(server.pid, "VmHWM") - before
+        if stuck and not small:
+            time.sleep(CLOSED_S)
+        cut = stuck.go()["cut"] if stuck else 0
+        if result["lost"] or result["rejects"]:
+            raise AssertionError(f"every order must be answered and accepted: {result}")
+        return result["frames"] / result["seconds"], grown, cut, server.end()
+
+
+@benchmark("gateway.stuck")
+def gateway_stuck(small: bool) -> Row:
+    """Order rate of ten sessions beside one connection that hears everything and never reads, and without it."""
+    count, sessions = (400, 10) if small else (200_000, 10)
+    with_one, without = [], []
+    for _ in range(rounds(small)):
+        without.append(traded(count, sessions, is_stuck=False, small=small))
+        with_one.append(traded(count, sessions, is_stuck=True, small=small))
+    rate_ratio = round(middle([a[0] / b[0] for a, b in zip(with_one, without, strict=True)]), 3)
+    # What the market itself grows by is the same in both, and much more than what one reader may cost.
+    growth = max(0.0, max(each[1] for each in with_one) - max(each[1] for each in without))
+    if len({digest for *_, digest in with_one + without}) != 1:
+        raise AssertionError("a stuck reader must not change what is traded")
+    return {
+        "rate_ratio": rate_ratio, "ratio": rate_ratio, "mib_per_stuck": round(growth, 2),
+        "mib_grown": [round(each[1], 2) for each in with_one],
+        "baseline_mib_grown": [round(each[1], 2) for each in without],
+        "orders_per_s": round(middle([sample[0] for sample in with_one])),
+        "baseline": "without a stuck reader", "baseline_orders_per_s": round(middle([sample[0] for sample in without])),
+        "cut": sum(sample[2] for sample in with_one), "hash": with_one[0][3][:16],
+        "conditions": conditions(
+            sessions=sessions, in_flight=64, orders=count * sessions, rounds=len(with_one), loop="uvloop",
+            journal=place()[0], receive_buffer_bytes=STUCK_RECEIVE_BYTES,
+        ),
+    }  # fmt: skip
