@@ -149,6 +149,7 @@ def test_stop_ends_tls_sessions_by_name(pair):
         async with secured(pair) as (venue, trust), raw_tls(venue, trust) as ann:
             await ann.login(venue.key["ann"])
             stopping = asyncio.create_task(venue.server.stop())
+            assert (await ann.next())[:2] == [41, 2]
             assert await ann.next() == ("closed", 4012)
             await asyncio.wait_for(stopping, 5)
 
