@@ -12,8 +12,8 @@ from ext.reasons cimport D_CAPACITY
 from ext.risk cimport evaluate
 from ext.state cimport BROKEN_POSITIONS, account_of, committed_lots, emit, is_firm, money_fits, price_of, side_of
 from ext.types cimport (
-    BUY, E_FILL, LOTS_MAX, MONEY_MAX, NIL, O_BLOCK, O_PHYSICAL, O_QUOTE, O_REDUCE_ONLY, PRICE_MAX_TICKS, V_BALANCE, V_SELL,
-    V_TAKER, Account, Block, Event, Instrument, Order, Position, Terms, wide_t,
+    BUY, E_FILL, LOTS_MAX, MONEY_MAX, NIL, O_BLOCK, O_PHYSICAL, O_QUOTE, O_REDUCE_ONLY, PRICE_MAX_TICKS, V_BALANCE,
+    V_SELL, V_TAKER, Account, Block, Event, Instrument, Order, Position, Terms, wide_t,
 )
 
 
