@@ -62,6 +62,7 @@ cdef enum:                      # Event types: the numbers of the wire where the
     E_MARK = 121
     E_CLAIM = 122
     E_EXERCISE = 123
+    E_INDEX = 124
 
 cdef enum:                      # Time in force.
     GTG = 0

@@ -22,6 +22,8 @@ class GatewayConfig:
     request_idle_s: int = 5  # How long an HTTP connection may take over its next request.
     close_timeout_ms: int = 1_000  # How long a peer may take to answer a close frame.
     backlog_bytes_max: int = 1 << 20  # Unread bytes of one connection.
+    conflate_bytes_max: int = 1 << 18  # With more unread bytes a connection is behind: market data is conflated for it,
+    conflate_low_bytes: int = 1 << 16  # until no more than these are unread.
     user_timeout_ms: int = 10_000  # How long sent bytes may stay unacknowledged by the peer's host.
     connections_max: int = 10_000
     subscriptions_per_session_max: int = 1_024
@@ -35,5 +37,10 @@ class GatewayConfig:
     def __post_init__(self) -> None:
         if not 50 <= self.heartbeat_ms <= 30_000:
             raise ValueError(f"heartbeat_ms must be from 50 to 30000, was {self.heartbeat_ms}")
+        if not 0 <= self.conflate_low_bytes < self.conflate_bytes_max < self.backlog_bytes_max:
+            raise ValueError(
+                "conflate_low_bytes must be below conflate_bytes_max, and that below backlog_bytes_max, "
+                f"were {self.conflate_low_bytes}, {self.conflate_bytes_max} and {self.backlog_bytes_max}"
+            )
         if self.orders_per_s and self.burst_orders < 64:
             raise ValueError(f"burst_orders must be at least 64, a whole batch, was {self.burst_orders}")

@@ -25,6 +25,10 @@ NONCE_BYTES = 16
 SIGNATURE_BYTES = 32
 GRACE_MS_MAX = 60_000
 INSTRUMENTS_PER_REQUEST_MAX = 16_384
+BOOK_DEPTHS = (0, 5, 10, 25, 100)  # Levels a side that a subscription to l2 may ask for; 0: the whole book.
+CONFLATE_MS_MIN = 10
+CONFLATE_MS_MAX = 60_000
+CANDLE_INTERVALS_S = (60, 300, 3_600)
 NAME_BYTES_MAX = 128
 
 
@@ -73,8 +77,10 @@ class MessageType(enum.IntEnum):
     L2_SNAP = 98
     L2_DELTA = 99
     STATUS = 101
+    CANDLE = 102
     INSTRUMENT = 103
     HEARTBEAT = 104
+    GAP = 105
     STRIP = 106
     INDICATIVE = 107
     PERISHED = 108
@@ -92,6 +98,7 @@ class MessageType(enum.IntEnum):
     MARK = 121
     CLAIM = 122
     EXERCISE = 123
+    CURVE = 124
 
 
 class Channel(enum.IntEnum):
@@ -104,6 +111,8 @@ class Channel(enum.IntEnum):
     INSTRUMENTS = 5
     STRIPS = 6
     MARKS = 7
+    CANDLES = 8
+    CURVE = 10
 
 
 class CloseCode(enum.IntEnum):
@@ -184,8 +193,10 @@ MESSAGES: tuple[Message, ...] = (
     Message(MessageType.L2_SNAP, "inst seq ts bids asks"),
     Message(MessageType.L2_DELTA, "inst first seq ts bids asks"),
     Message(MessageType.STATUS, "inst seq ts state reason next_ts"),
+    Message(MessageType.CANDLE, "inst seq t0 o h l c v n interval_s closed"),
     Message(MessageType.INSTRUMENT, "inst symbol tick_micros lot_scu start_ts end_ts last_trade_ts unit region state"),
     Message(MessageType.HEARTBEAT, "ts gseq pseq durable_gseq"),
+    Message(MessageType.GAP, "chan inst first last interval_s"),
     Message(MessageType.STRIP, "product fabric start hours seq ts bid_total bid_lots ask_total ask_lots flags"),
     Message(MessageType.INDICATIVE, "inst seq ts px qty surplus_side surplus"),
     Message(MessageType.PERISHED, "inst seq ts qty certified"),
@@ -203,6 +214,7 @@ MESSAGES: tuple[Message, ...] = (
     Message(MessageType.MARK, "inst seq ts px"),
     Message(MessageType.CLAIM, "pseq case claim_class micros ts gseq"),
     Message(MessageType.EXERCISE, "pseq inst side qty px ts gseq"),
+    Message(MessageType.CURVE, "cls seq ts index points"),
 )
 
 
@@ -234,13 +246,24 @@ class Ping(NamedTuple):
     ts: int
 
 
+class Options(NamedTuple):
+    """How a channel is to be told; each channel has its own."""
+
+    depth: int = 0  # l2: one of BOOK_DEPTHS.
+    conflate_ms: int = 0  # l1, l2: at most one message of an instrument in this time.
+    interval_s: int = 0  # candles: one of CANDLE_INTERVALS_S.
+
+
+DEFAULTS = Options()
+
+
 class Subscribe(NamedTuple):
     """Type 4. `insts` None means all instruments, those to come included."""
 
     ref: int
     chan: Channel
     insts: tuple[int, ...] | None
-    opts: None = None
+    opts: Options = DEFAULTS
 
 
 class Unsubscribe(NamedTuple):
@@ -357,15 +380,33 @@ def _instruments(value: Any) -> tuple[int, ...] | None:
     return tuple(_handle(handle) for handle in value)
 
 
-def _nil(value: Any) -> None:
-    if value is not None:
-        raise ValueError("must be nil: no options are offered")
+def _options(value: Any) -> Options:
+    """Return options as they were sent; which of them go with the channel is seen by `_subscription`."""
+    fields = [] if value is None else value
+    if not isinstance(fields, list) or len(fields) > len(Options._fields):
+        raise ValueError(f"must be nil or a list of {len(Options._fields)} options at most")
+    return Options(*(0 if field is None else _integer(INTEGER_MAX)(field) for field in fields))
+
+
+def _subscription(ref: int, chan: Channel, insts: tuple[int, ...] | None, opts: Options = DEFAULTS) -> Subscribe:
+    """Return a subscription whose options its channel has."""
+    if opts.depth not in (BOOK_DEPTHS if chan is Channel.L2 else (0,)):
+        raise ValueError(f"depth must be one of {BOOK_DEPTHS}, and of l2")
+    if opts.conflate_ms and not (
+        chan in (Channel.L1, Channel.L2) and CONFLATE_MS_MIN <= opts.conflate_ms <= CONFLATE_MS_MAX
+    ):
+        raise ValueError(f"conflation must be 0 or {CONFLATE_MS_MIN} to {CONFLATE_MS_MAX} ms, and of l1 or l2")
+    if chan is Channel.CANDLES:
+        opts = opts._replace(interval_s=opts.interval_s or CANDLE_INTERVALS_S[0])
+    if opts.interval_s not in (CANDLE_INTERVALS_S if chan is Channel.CANDLES else (0,)):
+        raise ValueError(f"interval must be one of {CANDLE_INTERVALS_S} s, and of candles")
+    return Subscribe(ref, chan, insts, opts)
 
 
 _number = _integer(INTEGER_MAX)
 _handle = _integer((1 << 32) - 1)
 
-_CHECKS: dict[MessageType, tuple[type[Any], int, tuple[Callable[[Any], Any], ...]]] = {
+_CHECKS: dict[MessageType, tuple[Callable[..., Any], int, tuple[Callable[[Any], Any], ...]]] = {
     # Type: (request, how many fields may be left out, check of each field after ref).
     MessageType.LOGIN: (
         Login,
@@ -374,7 +415,7 @@ _CHECKS: dict[MessageType, tuple[type[Any], int, tuple[Callable[[Any], Any], ...
     ),
     MessageType.LOGOUT: (Logout, 0, (_integer(1),)),
     MessageType.PING: (Ping, 0, (_number,)),
-    MessageType.SUBSCRIBE: (Subscribe, 1, (_channel, _instruments, _nil)),
+    MessageType.SUBSCRIBE: (_subscription, 1, (_channel, _instruments, _options)),
     MessageType.UNSUBSCRIBE: (Unsubscribe, 0, (_number,)),
     MessageType.SNAPSHOT: (Snapshot, 0, (_channel, _handle)),
     MessageType.STATUS_QUERY: (StatusQuery, 0, (_number,)),

@@ -84,7 +84,7 @@ class Server:
         self.config = config or GatewayConfig()
         self.publisher = publisher
         self.sequencer = sequencer
-        self._house = engine.house
+        self._house = publisher.curves.house = engine.house
         self.lanes = Lanes(self.config.orders_per_s, self.config.burst_orders)
         self.port = 0
         self.is_draining = False
@@ -208,9 +208,7 @@ class Server:
         if self.is_draining or len(self._connections) >= self.config.connections_max:
             return web.Response(status=503, text="no connections are taken now")
         config = self.config
-        connection = Connection(
-            self.sequencer.submit, config.backlog_bytes_max, config.close_timeout_ms, time.monotonic_ns
-        )
+        connection = Connection(self.sequencer.submit, config, time.monotonic_ns)
         self._accepted += 1
         session = Session(
             self._venue,
