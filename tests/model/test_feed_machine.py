@@ -5,9 +5,9 @@ seq, or its best levels, and no message may be missing that nothing explains.
 """
 
 from feed import Reader, level, trade
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, settings, stateful
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ext.router import Router
 from gateway.protocol import BOOK_DEPTHS, CANDLE_INTERVALS_S, Channel
@@ -194,7 +194,7 @@ class FeedMachine(RuleBasedStateMachine):
 
 
 def test_every_reader_has_the_truth_mkd_004():
-    run_state_machine_as_test(
+    stateful.run_state_machine_as_test(
         FeedMachine,
         settings=settings(
             max_examples=300, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck),
