@@ -46,7 +46,7 @@ cdef class Router:
     cdef Py_ssize_t book_depth_max
     cdef uint64_t outright_match    # The last match with a resting order for one window.
     cdef list touched               # Markets with news in this batch.
-    cdef list everything            # By channel: conflation in us of who follows what is to be listed, by (link, variant).
+    cdef list everything            # By channel: who follows what is to be listed: conflation in us by (link, variant).
     cdef Buffer news
     cdef Link asker                 # Who sent the command whose events are being read, and its ref.
     cdef uint64_t asked_gseq
