@@ -191,7 +191,7 @@ class Session(BlockEntry, MarketOrders, ClearingRequests, BatchSender):
         return reader
 
     async def subscribe_book(self, symbol: str | int, *, depth: int = 0, conflate_ms: int = 0) -> Book:
-        """Return the book of an instrument, kept in step until the session ends.
+        """Return the book of an instrument, kept in step until the session ends; the same one to whoever asks again.
 
         Args:
             symbol: or the instrument's handle.

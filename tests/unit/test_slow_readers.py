@@ -5,10 +5,11 @@ import asyncio
 import msgpack
 import pytest
 from feed import Feed, level, trade
-from gateway_venue import raw, running
+from gateway_venue import PRODUCT, WINDOW, raw, running
 from test_server import run
 from test_session import SELL, frozen_venue, live
 
+from exchange import commands
 from exchange.reasons import RejectReason as R
 from gateway.client import connect
 from gateway.config import GatewayConfig
@@ -252,6 +253,22 @@ def test_snapshot_on_request_has_the_depth_of_the_subscription_mkd_011(venue):
     assert len(bob.send([7, 1, 2, 1])[1][4]) == 16
     assert len(bob.send([4, 2, 2, [1], [5]])[1][4]) == 10
     assert bob.send([7, 3, 2, 1])[1][4] == [108, 1, 107, 1, 106, 1, 105, 1, 104, 1]
+
+
+def test_windows_to_come_are_followed_with_the_same_options_mkd_010(venue):
+    ann, bob = live(venue), live(venue, "bob")
+    bob.send([4, 1, 2, None, [5]], [4, 2, 8, None, [0, 0, 300]], [4, 3, 1, None, [0, 60_000]])
+    venue.sequencer.submit(commands.list_window(PRODUCT, WINDOW + 1))
+    ann.send(*([16, ref, 3, 1, 100 + ref, 1, 0, 0] for ref in range(1, 9)))
+    (delta,) = bob.frames()
+    assert (delta[:2], delta[6]) == ([99, 3], [101, 1, 102, 1, 103, 1, 104, 1, 105, 1])
+    told = [message for message in bob.send([16, 1, 3, 0, 101, 1, 0, 0]) if message[0] >= 96]
+    assert [(message[0], message[1]) for message in told] == [(99, 3), (102, 3)]
+    assert told[1][10] == 300
+    bob.send([5, 4, 1], [5, 5, 2])
+    venue.sequencer.submit(commands.list_window(PRODUCT, WINDOW + 2))
+    ann.send([16, 20, 5, 1, 100, 1, 0, 0])
+    assert bob.frames() == []
 
 
 @pytest.mark.parametrize("channel", [Channel.L1, Channel.L2])
