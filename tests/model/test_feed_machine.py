@@ -14,6 +14,7 @@ from gateway.protocol import BOOK_DEPTHS, CANDLE_INTERVALS_S, Channel
 
 INSTRUMENTS = (1, 2)
 LIMITS = {"conflate_bytes_max": 120, "conflate_low_bytes": 40}
+BATCH_BYTES_MAX = 600  # Snapshots of both instruments, or the news of a batch.
 PRICES = 24  # Levels of a side: more than the smallest depths.
 US_PER_S = 1_000_000
 CHANGES = st.lists(st.tuples(st.integers(0, 1), st.integers(1, PRICES), st.integers(0, 3)), max_size=12)
@@ -169,9 +170,10 @@ class FeedMachine(RuleBasedStateMachine):
     # What must hold.
 
     @invariant()
-    def readers_hold_little(self):
+    def nobody_holds_much_or_is_cut_off(self):
         for reader in getattr(self, "readers", ()):
             assert reader.link.is_open
+            assert len(reader.pipe.unread) <= LIMITS["conflate_bytes_max"] + BATCH_BYTES_MAX
 
     def teardown(self):
         """Whoever reads on, and waits for what it asked to wait for, has everything."""
