@@ -12,6 +12,8 @@ cdef enum:                      # Message types that are not also record types.
     T_L1 = 96
     T_L2_SNAP = 98
     T_L2_DELTA = 99
+    T_CANDLE = 102
+    T_GAP = 105
 
 cdef enum:                      # Kinds of notices (exchange/records.py).
     THROTTLE = 1

@@ -21,6 +21,11 @@ cdef class Link(FrameParser):
     cdef public int gate            # Reason every order message is refused with; 0 when orders are welcome.
     cdef public Py_ssize_t backlog_bytes_max
     cdef public bint only_cancels   # Of order messages only those that end orders are taken.
+    cdef public Py_ssize_t conflate_bytes_max   # With more unread the link is behind (ext/views.pyx) ...
+    cdef public Py_ssize_t conflate_low_bytes   # ... until no more than this is.
+    cdef readonly bint is_behind
+    cdef dict owed                  # Followers that are owed something, and when the first is due.
+    cdef int64_t due_us
     cdef public bint is_private
     cdef public bint is_text        # Messages leave as text frames.
     cdef readonly bint is_live
@@ -42,6 +47,7 @@ cdef class Link(FrameParser):
     cdef Buffer texts
     cdef object submit
 
+    cdef Py_ssize_t unread(self) except -1
     cdef int take_order(self, const uint8_t *data, Py_ssize_t size) except? -3
     cdef int refuse(self, Intake *intake, int reason) except -1
     cdef int ask_peer(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1

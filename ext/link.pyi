@@ -20,7 +20,18 @@ class Link(FrameParser):
     is_private: bool
     is_text: bool
     requests_waiting: int
-    def __init__(self, peer: Any, submit: Callable[[bytes], bool], backlog_bytes_max: int = ...) -> None: ...
+    conflate_bytes_max: int
+    conflate_low_bytes: int
+    def __init__(
+        self,
+        peer: Any,
+        submit: Callable[[bytes], bool],
+        backlog_bytes_max: int = ...,
+        conflate_bytes_max: int = ...,
+        conflate_low_bytes: int = ...,
+    ) -> None: ...
+    @property
+    def is_behind(self) -> bool: ...
     @property
     def is_live(self) -> bool: ...
     @property

@@ -70,11 +70,14 @@ cdef int64_t clock_ns(int clock) noexcept:
 cdef class Link(FrameParser):
     """One session's connection."""
 
-    def __init__(self, object peer, object submit, Py_ssize_t backlog_bytes_max=1 << 20):
+    def __init__(self, object peer, object submit, Py_ssize_t backlog_bytes_max=1 << 20,
+                 Py_ssize_t conflate_bytes_max=1 << 18, Py_ssize_t conflate_low_bytes=1 << 16):
         """`submit` takes command records, as bytes, and returns False when it has no room for them."""
         self.peer = peer
         self.submit = submit
         self.backlog_bytes_max = backlog_bytes_max
+        self.conflate_bytes_max = conflate_bytes_max
+        self.conflate_low_bytes = conflate_low_bytes
         self.commands = CommandBuffer()
         self.texts = Buffer()
         self.seen_ns = clock_ns(CLOCK_MONOTONIC)
@@ -248,16 +251,24 @@ cdef class Link(FrameParser):
                 put_refusal(self.out, ref, X_OVERLOAD, 0, self.wall_us, 0)
         return 0
 
+    cdef Py_ssize_t unread(self) except -1:
+        """Bytes that were written and wait for the peer to read."""
+        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+
     cdef int write_out(self) except -1:
         """Write what is queued; a peer that does not read is cut off before it costs more than its share."""
+        cdef Py_ssize_t unread
         self.is_dirty = False
         if self.is_text and self.out.size:
             self.put_texts()
         FrameParser.write_out(self)
-        if self.state == S_OPEN and self.transport is not None:
-            if self.transport.get_write_buffer_size() > self.backlog_bytes_max:
+        if self.state == S_OPEN:
+            unread = self.unread()
+            if unread > self.backlog_bytes_max:
                 code = CLOSE_SLOW_PRIVATE if self.is_private else CLOSE_SLOW_PUBLIC
                 self.fail(code, "the connection does not read what it is sent")
+            elif unread > self.conflate_bytes_max:
+                self.is_behind = True
         return 0
 
     cdef int put_texts(self) except -1:

@@ -12,7 +12,7 @@ class Account:
 class Router:
     """Routes event records to links."""
 
-    def __new__(cls, history_bytes: int = ...) -> Self: ...
+    def __new__(cls, book_depth_max: int = ..., history_bytes: int = ...) -> Self: ...
     @property
     def history_bytes(self) -> int: ...
     @property
@@ -31,9 +31,15 @@ class Router:
         """Send the account's private stream to an opened link."""
     def detach(self, link: Link) -> None:
         """Send nothing more to a link."""
-    def follow_listings(self, channel: int, link: Link) -> None:
+    def subscribe(
+        self, channel: int, instrument: int, link: Link, variant: int = 0, conflate_us: int = 0
+    ) -> None:
+        """Send a link a channel of an instrument, once."""
+    def unsubscribe(self, channel: int, instrument: int, link: Link, variant: int = 0) -> None:
+        """Send a link nothing more of it."""
+    def follow_listings(self, channel: int, link: Link, variant: int = 0, conflate_us: int = 0) -> None:
         """Subscribe a link, once, to a channel of every instrument that will be listed."""
-    def unfollow_listings(self, channel: int, link: Link) -> None:
+    def unfollow_listings(self, channel: int, link: Link, variant: int = 0) -> None:
         """Subscribe a link to no further instruments."""
     @property
     def failed_lots(self) -> int: ...

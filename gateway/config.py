@@ -24,6 +24,8 @@ class GatewayConfig:
     close_timeout_ms: int = 1_000  # How long a peer may take to answer a close frame.
     backlog_bytes_max: int = 1 << 20  # Unread bytes of one connection.
     private_history_bytes: int = 256 * 1024  # Of each account's messages at least so much, at most twice, is kept.
+    conflate_bytes_max: int = 1 << 18  # With more unread bytes a connection is behind: market data is conflated for it,
+    conflate_low_bytes: int = 1 << 16  # until no more than these are unread.
     user_timeout_ms: int = 10_000  # How long sent bytes may stay unacknowledged by the peer's host.
     drain_retry_ms: int = 5_000  # After which a client is told to come back when the server stops.
     connections_max: int = 10_000
@@ -41,6 +43,11 @@ class GatewayConfig:
             raise ValueError(f"heartbeat_ms must be from 50 to 30000, was {self.heartbeat_ms}")
         if self.private_history_bytes < 1:
             raise ValueError(f"private_history_bytes must be at least 1, was {self.private_history_bytes}")
+        if not 0 <= self.conflate_low_bytes < self.conflate_bytes_max < self.backlog_bytes_max:
+            raise ValueError(
+                "conflate_low_bytes must be below conflate_bytes_max, and that below backlog_bytes_max, "
+                f"were {self.conflate_low_bytes}, {self.conflate_bytes_max} and {self.backlog_bytes_max}"
+            )
         if self.orders_per_s and self.burst_orders < 64:
             raise ValueError(f"burst_orders must be at least 64, a whole batch, was {self.burst_orders}")
 

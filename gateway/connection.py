@@ -9,6 +9,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from ext.link import Link
+from gateway.config import GatewayConfig
 from gateway.protocol import WireError
 from gateway.protocol.text import to_text
 from gateway.session import Session
@@ -23,13 +24,14 @@ class Connection:
     def __init__(
         self,
         submit: Callable[[bytes], bool],
-        backlog_bytes_max: int,
-        close_timeout_ms: int,
+        config: GatewayConfig,
         clock_ns: Callable[[], int],
     ) -> None:
-        self.link = Link(self, submit, backlog_bytes_max)
+        self.link = Link(
+            self, submit, config.backlog_bytes_max, config.conflate_bytes_max, config.conflate_low_bytes
+        )
         self.session: Session | None = None
-        self._close_timeout_s = close_timeout_ms / MS_PER_SECOND
+        self._close_timeout_s = config.close_timeout_ms / MS_PER_SECOND
         self._clock_ns = clock_ns
         self._loop = asyncio.get_running_loop()
         self.gone: asyncio.Future[None] = self._loop.create_future()

@@ -93,7 +93,7 @@ class Server:
         self.config = config or GatewayConfig()
         self.publisher = publisher
         self.sequencer = sequencer
-        self._house = engine.house
+        self._house = publisher.curves.house = engine.house
         self.lanes = Lanes(self.config.orders_per_s, self.config.burst_orders)
         self.switches = Switches()
         self.port = 0
@@ -235,9 +235,7 @@ class Server:
         if self.is_draining or len(self._connections) >= self.config.connections_max:
             return web.Response(status=503, text="no connections are taken now")
         config = self.config
-        connection = Connection(
-            self.sequencer.submit, config.backlog_bytes_max, config.close_timeout_ms, time.monotonic_ns
-        )
+        connection = Connection(self.sequencer.submit, config, time.monotonic_ns)
         connection.link.is_text = form == "json"
         self._accepted += 1
         session = Session(

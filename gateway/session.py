@@ -287,7 +287,7 @@ class Session:
             raise RequestError(request.ref, RejectReason.NO_INSTRUMENT)
         if len(self.subscriptions) >= self.venue.config.subscriptions_per_session_max:
             raise RequestError(request.ref, RejectReason.OPEN_LIMIT)
-        sub_id, snapshots = self.subscriptions.add(request.chan, request.insts)
+        sub_id, snapshots = self.subscriptions.add(request)
         return [pack(MessageType.RESP, request.ref, 0, sub_id), *snapshots]
 
     def _unsubscribe(self, request: Unsubscribe, now_ns: int) -> list[bytes]:
@@ -319,7 +319,7 @@ class Session:
         if not publisher.board.exists(request.inst):
             raise RequestError(request.ref, RejectReason.NO_INSTRUMENT)
         answer = pack(MessageType.RESP, request.ref, 0, request.inst)
-        return [answer, *publisher.snapshot(request.chan, request.inst)]
+        return [answer, *publisher.snapshot(request.chan, request.inst, self.link)]
 
     def _status_query(self, request: StatusQuery, now_ns: int) -> list[bytes]:
         """Have the engine repeat its answer."""

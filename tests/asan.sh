@@ -27,6 +27,7 @@ run() {
 run "$python" -c 'import ext.core'
 if [ $# -eq 0 ]; then
     set -- tests/spec tests/model tests/unit/test_journal.py tests/unit/test_journal_frames.py tests/unit/test_codec.py \
-        tests/unit/test_frames.py tests/unit/test_engine.py tests/unit/test_router.py tests/unit/test_limits.py
+        tests/unit/test_frames.py tests/unit/test_engine.py tests/unit/test_router.py tests/unit/test_limits.py \
+        tests/unit/test_slow_readers.py tests/unit/test_tape.py
 fi
 run "$python" -m pytest -p no:cacheprovider -q "$@"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from docs.wire.asyncapi import object_of
 from exchange.reasons import RejectReason
 from gateway.account_api import KEY, ROWS_MAX, SIGNATURE, TIME
-from gateway.protocol import BY_NAME, VERSION
+from gateway.protocol import BY_NAME, CANDLE_INTERVALS_S, VERSION
 
 Schema = dict[str, Any]
 INTEGER: Schema = {"type": "integer"}
@@ -50,6 +50,8 @@ BLOCK = object_with(
 )  # fmt: skip
 POSITION = object_with(symbol=TEXT, **dict.fromkeys(("inst", "net", "open_buy", "open_sell"), INTEGER))
 INSTRUMENT = object_of(BY_NAME["instrument"]) | {"required": BY_NAME["instrument"].names}
+CURVE = rows("points", {"type": "array", "prefixItems": [INTEGER, INTEGER]}, ts=INTEGER, index={"type": ["integer", "null"]},
+             **{"class": TEXT})  # fmt: skip
 SINCE = {"since_pseq": INTEGER, "limit": {"type": "integer", "maximum": ROWS_MAX}}
 
 ENDPOINTS = (
@@ -65,6 +67,14 @@ ENDPOINTS = (
              {"product": TEXT, "fabric": TEXT}),
     Endpoint("/v1/indices", "The index of each hardware class, micro-dollars per SCU-hour.",
              object_with(indices={"type": "object", "additionalProperties": INTEGER}, ts=INTEGER)),
+    Endpoint("/v1/trades", "The last trades of an instrument, the oldest first.",
+             rows("trades", integers("seq", "ts", "trade_id", "px", "qty", "aggressor", "flags"), inst=INTEGER),
+             {"inst": TEXT, "limit": {"type": "integer", "maximum": 1_000}}),
+    Endpoint("/v1/candles", "Candles of an instrument that begin from `from` on and before `to`, the oldest first.",
+             rows("candles", integers("t0", "o", "h", "l", "c", "v", "n", "closed"), inst=INTEGER, interval_s=INTEGER),
+             {"inst": TEXT, "interval": {"type": "integer", "enum": list(CANDLE_INTERVALS_S)}, "from": INTEGER,
+              "to": INTEGER, "limit": INTEGER}),
+    Endpoint("/v1/curve", "The forward curve of a hardware class, and its index.", CURVE, {"class": TEXT}),
     Endpoint("/v1/orders", "Open orders and blocks.",
              rows("orders", ORDER, blocks={"type": "array", "items": BLOCK}), is_signed=True),
     Endpoint("/v1/orders/{oid}", "One open order or block by its handle.", {"type": "object"}, is_signed=True),

@@ -35,6 +35,7 @@ from gateway.client.events import (
     Done,
     Event,
     Fill,
+    Gap,
     PrivateEvent,
     Reject,
     Replaced,
@@ -197,26 +198,52 @@ class Session(BlockEntry, MarketOrders, ClearingRequests, BatchSender):
             reader.end(self._wire.closed)
         return reader
 
-    async def subscribe_book(self, symbol: str | int) -> Book:
-        """Return the book of an instrument, kept in step until the session ends."""
+    async def subscribe_book(self, symbol: str | int, *, depth: int = 0, conflate_ms: int = 0) -> Book:
+        """Return the book of an instrument, kept in step until the session ends; the same one to whoever asks again.
+
+        Args:
+            symbol: or the instrument's handle.
+            depth: best levels a side that it has: 5, 10, 25, 100, or 0 for all.
+            conflate_ms: 0, or 10 to 60,000: it changes at most once in this time.
+
+        Raises:
+            RequestRefused: the server does not serve it, or the session has it with other options.
+
+        """
         info = self.instruments.find(symbol)
         if info.inst not in self.books:
-            self.books[info.inst] = Book(info)
-            await self.subscribe(Channel.L2, [info.inst])
+            self.books[info.inst] = Book(info, depth)
+            try:
+                await self.subscribe(Channel.L2, [info.inst], depth=depth, conflate_ms=conflate_ms)
+            except Exception:
+                del self.books[info.inst]
+                raise
             await self.ping()  # The snapshot comes between the two answers.
         return self.books[info.inst]
 
-    async def subscribe(self, channel: Channel, symbols: Sequence[str | int] | None = None) -> int:
+    async def subscribe(
+        self,
+        channel: Channel,
+        symbols: Sequence[str | int] | None = None,
+        *,
+        depth: int = 0,
+        conflate_ms: int = 0,
+        interval_s: int = 0,
+    ) -> int:
         """Subscribe to instruments, or to all and those to come; return the subscription's number.
 
-        In the channel STRIPS an instrument stands for the strips that begin with its window.
+        In the channel STRIPS an instrument stands for the strips that begin with its window, in CURVE for its class.
+        `depth` and `conflate_ms` are of L2 (as in `subscribe_book`), the latter of L1, too; `interval_s` is of
+        CANDLES: 60, 300 or 3,600, 0 means 60.
 
         Raises:
             RequestRefused: the server does not serve it.
 
         """
         handles = None if symbols is None else [self.instruments.find(symbol).inst for symbol in symbols]
-        return await self._request(MessageType.SUBSCRIBE, int(channel), handles)
+        return await self._request(
+            MessageType.SUBSCRIBE, int(channel), handles, [depth, conflate_ms, interval_s]
+        )
 
     async def best_prices(self, symbol: str | int) -> BestPrices:
         """Ask for the best bid and ask of an instrument; quantity 0 where there is none.
@@ -397,6 +424,12 @@ class Session(BlockEntry, MarketOrders, ClearingRequests, BatchSender):
         if book is not None and not book.apply(delta):
             self._wire.send(MessageType.SNAPSHOT, 0, int(Channel.L2), delta.inst)
 
+    def _on_gap(self, gap: Gap) -> None:
+        """Hold back what comes until the book is whole again: the server sends the snapshot unasked."""
+        book = self.books.get(gap.inst)
+        if gap.chan == Channel.L2 and book is not None and book.seq < gap.last:
+            book.lose()
+
 
 _HANDLERS: dict[type[Event], Callable[[Session, Any], None]] = {
     Ack: Session._on_ack,
@@ -407,6 +440,7 @@ _HANDLERS: dict[type[Event], Callable[[Session, Any], None]] = {
     **dict.fromkeys((Assigned, BoughtIn, Capacity, *get_args(PrivateClearingEvent)), Session._on_private),
     BookSnapshot: Session._on_book_snapshot,
     BookDelta: Session._on_book_delta,
+    Gap: Session._on_gap,
 }
 
 

@@ -75,8 +75,8 @@ REQUESTS: tuple[Message, ...] = (
     Message(
         MessageType.SUBSCRIBE,
         "ref chan insts [opts]",
-        "`insts` is a list of handles, or nil for all. `opts`, if sent, is nil. Answered by resp with the "
-        "subscription's number.",
+        "`insts` is a list of handles, or nil for all. `opts` is nil or `[depth, conflate_ms, interval_s]`, see "
+        "below. Answered by resp with the subscription's number.",
     ),
     Message(
         MessageType.UNSUBSCRIBE,
@@ -306,14 +306,20 @@ REPLIES: tuple[Message, ...] = (
     Message(
         MessageType.L2_DELTA,
         "inst first seq ts bids asks",
-        "Levels that changed, `qty` 0: gone. Apply it if `first` is your seq + 1; skip it if `seq` is not above"
-        " yours; else ask for a snapshot.",
+        "Levels that changed in the messages `first` to `seq`, with what they show now, `qty` 0: gone, or no "
+        "longer among the best of your depth. Apply it if `first` <= your seq + 1 <= `seq`; skip it if `seq` is not "
+        "above yours; else ask for a snapshot.",
     ),
     Message(
         MessageType.STATUS,
         "inst seq ts state reason next_ts",
         "`state`: the phase, below. `reason`: why, 0 schedule, 1 command, 2 price band. `next_ts`: when it will"
         " change by itself, 0 if not known.",
+    ),
+    Message(
+        MessageType.CANDLE,
+        "inst seq t0 o h l c v n interval_s closed",
+        "Prices in ticks, lots and trades from `t0` on. `closed` 1: its interval is over, 0: it may still change.",
     ),
     Message(
         MessageType.INSTRUMENT,
@@ -326,6 +332,12 @@ REPLIES: tuple[Message, ...] = (
         MessageType.HEARTBEAT,
         "ts gseq pseq durable_gseq",
         "Every `hb_ms`. `gseq`: the last command told; `durable_gseq`: the last on disk.",
+    ),
+    Message(
+        MessageType.GAP,
+        "chan inst first last interval_s",
+        "You did not read in time: the messages `first` to `last` of this channel (of candles: of this interval) will "
+        "not come. In l2 and candles the present state follows; trades can be had by HTTP.",
     ),
     Message(
         MessageType.STRIP,
@@ -430,6 +442,12 @@ REPLIES: tuple[Message, ...] = (
         "pseq inst side qty px ts gseq",
         "An option of yours has expired: `qty` lots of the window `inst` are yours now, bought (`side` 0) or "
         "sold (1), at the mark `px`.",
+    ),
+    Message(
+        MessageType.CURVE,
+        "cls seq ts index points",
+        "The forward curve of a hardware class: `[hour, micros, hour, micros, ...]`, hours since 1970, micro-dollars "
+        "per SCU-hour; `index` is that of the class, 0: none yet.",
     ),
 )
 

@@ -15,6 +15,10 @@ DEADMAN_MS_MAX = 86_400_000
 HEARTBEAT_MS_MIN = 250
 HEARTBEAT_MS_MAX = 30_000
 INSTRUMENTS_PER_REQUEST_MAX = 16_384
+BOOK_DEPTHS = (0, 5, 10, 25, 100)  # Levels a side that a subscription to l2 may ask for; 0: the whole book.
+CONFLATE_MS_MIN = 10
+CONFLATE_MS_MAX = 60_000
+CANDLE_INTERVALS_S = (60, 300, 3_600)
 NAME_BYTES_MAX = 128
 
 
@@ -64,8 +68,10 @@ class MessageType(enum.IntEnum):
     L2_SNAP = 98
     L2_DELTA = 99
     STATUS = 101
+    CANDLE = 102
     INSTRUMENT = 103
     HEARTBEAT = 104
+    GAP = 105
     STRIP = 106
     INDICATIVE = 107
     PERISHED = 108
@@ -83,6 +89,7 @@ class MessageType(enum.IntEnum):
     MARK = 121
     CLAIM = 122
     EXERCISE = 123
+    CURVE = 124
 
 
 class Channel(enum.IntEnum):
@@ -95,6 +102,8 @@ class Channel(enum.IntEnum):
     INSTRUMENTS = 5
     STRIPS = 6
     MARKS = 7
+    CANDLES = 8
+    CURVE = 10
 
 
 class CloseCode(enum.IntEnum):

@@ -10,6 +10,10 @@ from exchange.records import CommandType
 from ext.frames import WireError
 from gateway.clearing_requests import PARTICIPANTS, read_request
 from gateway.protocol.numbers import (
+    BOOK_DEPTHS,
+    CANDLE_INTERVALS_S,
+    CONFLATE_MS_MAX,
+    CONFLATE_MS_MIN,
     DEADMAN_MS_MAX,
     DEADMAN_MS_MIN,
     GRACE_MS_MAX,
@@ -55,13 +59,24 @@ class Ping(NamedTuple):
     ts: int
 
 
+class Options(NamedTuple):
+    """How a channel is to be told; each channel has its own."""
+
+    depth: int = 0  # l2: one of BOOK_DEPTHS.
+    conflate_ms: int = 0  # l1, l2: at most one message of an instrument in this time.
+    interval_s: int = 0  # candles: one of CANDLE_INTERVALS_S.
+
+
+DEFAULTS = Options()
+
+
 class Subscribe(NamedTuple):
     """Type 4. `insts` None means all instruments, those to come included."""
 
     ref: int
     chan: Channel
     insts: tuple[int, ...] | None
-    opts: None = None
+    opts: Options = DEFAULTS
 
 
 class Unsubscribe(NamedTuple):
@@ -196,6 +211,29 @@ def _instruments(value: Any) -> tuple[int, ...] | None:
     return tuple(_handle(handle) for handle in value)
 
 
+def _options(value: Any) -> Options:
+    """Return options as they were sent; which of them go with the channel is seen by `_subscription`."""
+    fields = [] if value is None else value
+    if not isinstance(fields, list) or len(fields) > len(Options._fields):
+        raise ValueError(f"must be nil or a list of {len(Options._fields)} options at most")
+    return Options(*(0 if field is None else _number(field) for field in fields))
+
+
+def _subscription(ref: int, chan: Channel, insts: tuple[int, ...] | None, opts: Options = DEFAULTS) -> Subscribe:
+    """Return a subscription whose options its channel has."""
+    if opts.depth not in (BOOK_DEPTHS if chan is Channel.L2 else (0,)):
+        raise ValueError(f"depth must be one of {BOOK_DEPTHS}, and of l2")
+    if opts.conflate_ms and not (
+        chan in (Channel.L1, Channel.L2) and CONFLATE_MS_MIN <= opts.conflate_ms <= CONFLATE_MS_MAX
+    ):
+        raise ValueError(f"conflation must be 0 or {CONFLATE_MS_MIN} to {CONFLATE_MS_MAX} ms, and of l1 or l2")
+    if chan is Channel.CANDLES:
+        opts = opts._replace(interval_s=opts.interval_s or CANDLE_INTERVALS_S[0])
+    if opts.interval_s not in (CANDLE_INTERVALS_S if chan is Channel.CANDLES else (0,)):
+        raise ValueError(f"interval must be one of {CANDLE_INTERVALS_S} s, and of candles")
+    return Subscribe(ref, chan, insts, opts)
+
+
 def _nil(value: Any) -> None:
     if value is not None:
         raise ValueError("must be nil")
@@ -219,7 +257,7 @@ _heartbeat = _zero_or(HEARTBEAT_MS_MIN, HEARTBEAT_MS_MAX)
 _timeout = _zero_or(DEADMAN_MS_MIN, DEADMAN_MS_MAX)
 _handle = _integer(HANDLE_MAX)
 
-_CHECKS: dict[MessageType, tuple[type[Any], int, tuple[Callable[[Any], Any], ...]]] = {
+_CHECKS: dict[MessageType, tuple[Callable[..., Any], int, tuple[Callable[[Any], Any], ...]]] = {
     # Type: (request, how many fields may be left out, check of each field after ref).
     MessageType.LOGIN: (
         Login,
@@ -228,7 +266,7 @@ _CHECKS: dict[MessageType, tuple[type[Any], int, tuple[Callable[[Any], Any], ...
     ),
     MessageType.LOGOUT: (Logout, 0, (_integer(1),)),
     MessageType.PING: (Ping, 0, (_number,)),
-    MessageType.SUBSCRIBE: (Subscribe, 1, (_channel, _instruments, _nil)),
+    MessageType.SUBSCRIBE: (_subscription, 1, (_channel, _instruments, _options)),
     MessageType.UNSUBSCRIBE: (Unsubscribe, 0, (_number,)),
     MessageType.REPLAY: (Replay, 1, (_integer(0), _nil, _number, _optional(_number))),
     MessageType.SNAPSHOT: (Snapshot, 0, (_channel, _handle)),

@@ -222,7 +222,8 @@ def test_connections_are_limited():
 
 def test_stuck_reader_does_not_hold_up_the_others_ses_004():
     async def main():
-        async with running(backlog_bytes_max=65_536, heartbeat_ms=30_000) as venue:
+        limits = {"backlog_bytes_max": 65_536, "conflate_bytes_max": 32_768, "conflate_low_bytes": 16_384}
+        async with running(heartbeat_ms=30_000, **limits) as venue:
             async with stream(venue) as (reader, writer), raw(venue, venue.key["ann"]) as ann:
                 writer.write(HANDSHAKE)
                 await reader.readuntil(b"\r\n\r\n")
