@@ -6,6 +6,10 @@ from ext.codec cimport CommandBuffer, Intake
 from ext.frames cimport FrameParser
 
 
+cdef enum:
+    CONTROL_FRAMES_PER_S_MAX = 10   # Pings and pongs of one connection.
+
+
 cdef class RateLimit:
     cdef int64_t quarter_ns         # What a quarter of an order takes from the account's time; 0: no limit.
     cdef int64_t burst_ns
@@ -28,6 +32,8 @@ cdef class Link(FrameParser):
     cdef readonly int64_t commands_taken
     cdef public int requests_waiting    # For the answer to an administrative command (ext/router.pyx).
     cdef bint is_dirty
+    cdef bint is_submitting
+    cdef int64_t pings_until_ns      # When the credit for pings would be used up to the last.
     cdef int64_t wall_us
     cdef uint64_t submitted_ref     # Highest ref the sequencer took; `last_ref` is ahead of it within a read.
     cdef uint64_t answered_ref      # Of the last answer: a quote's legs are answered once.
