@@ -17,6 +17,7 @@ from exchange.reasons import RejectReason
 from gateway.auth import KeyStore, LoginGuard
 from gateway.config import GatewayConfig
 from gateway.connection import Connection, Upgrade
+from gateway.entrance import Lobby
 from gateway.http_api import routes
 from gateway.lanes import Lanes
 from gateway.market_data import NS_PER_US, seconds
@@ -27,6 +28,7 @@ from gateway.session import Session, Venue
 
 NS_PER_SECOND = 1_000_000_000
 TICK_S = 0.05
+LISTEN_BACKLOG = 1_024  # TCP connections the system holds till they are accepted.
 STOP_ATTEMPTS = 100  # How often the last cancels are offered to a sequencer that has no room.
 
 
@@ -94,6 +96,8 @@ class Server:
         self._started_ns = time.monotonic_ns()
         self._metrics = Metrics(self._reading)
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._lobby: Lobby | None = None
         self._ticker: asyncio.Task[None] | None = None
         guard = LoginGuard(self.config.failed_logins_max, self.config.failed_logins_s * NS_PER_SECOND)
         self._venue = Venue(
@@ -117,14 +121,15 @@ class Server:
         """Listen; return the port, which port 0 lets the system choose."""
         app = web.Application()
         app.add_routes([web.get("/ws/v1", self._websocket), *routes(self)])
-        self._runner = web.AppRunner(
-            app, access_log=None, keepalive_timeout=self.config.request_idle_s, handle_signals=False
-        )
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, backlog=1024)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
-        self._ticker = asyncio.get_running_loop().create_task(self._tick_for_ever())
+        server = self._runner.server
+        assert server is not None
+        loop = asyncio.get_running_loop()
+        self._lobby = Lobby(server, self.config)
+        self._listener = await loop.create_server(self._lobby, host, port, backlog=LISTEN_BACKLOG)
+        self.port = self._listener.sockets[0].getsockname()[1]
+        self._ticker = loop.create_task(self._tick_for_ever())
         return self.port
 
     def drain(self) -> None:
@@ -154,6 +159,10 @@ class Server:
                 break
             await asyncio.sleep(TICK_S)
             self._pay()
+        if self._listener is not None:
+            self._listener.close()
+        if self._lobby is not None:
+            self._lobby.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -207,10 +216,7 @@ class Server:
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         if self.is_draining or len(self._connections) >= self.config.connections_max:
             return web.Response(status=503, text="no connections are taken now")
-        config = self.config
-        connection = Connection(
-            self.sequencer.submit, config.backlog_bytes_max, config.close_timeout_ms, time.monotonic_ns
-        )
+        connection = Connection(self.sequencer.submit, self.config, time.monotonic_ns)
         self._accepted += 1
         session = Session(
             self._venue,
@@ -220,7 +226,7 @@ class Server:
             address=request.remote or "",
             now_ns=time.monotonic_ns(),
         )
-        response = Upgrade(connection, session, config.user_timeout_ms)
+        response = Upgrade(connection, session)
         self._connections.add(connection)
         try:
             await response.prepare(request)
