@@ -112,7 +112,7 @@ def test_bytes_that_come_with_the_handshake_are_read():
     run(main())
 
 
-def test_half_a_request_is_not_waited_for_for_ever():
+def test_half_a_request_is_not_waited_for_for_ever_ses_040():
     async def main():
         async with running(handshake_timeout_ms=100) as venue, stream(venue) as (reader, writer):
             writer.write(HANDSHAKE[:60])
