@@ -34,7 +34,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self.link.call_soon = self._loop.call_soon
         self._bytes_sent = 0
-        self._moved_ns = 0  # When bytes last went out, or there was none that waited.
+        self._moved_ns = clock_ns()  # When bytes last went out, or there was none that waited.
         self.gone: asyncio.Future[None] = self._loop.create_future()
 
     def begin(self, transport: asyncio.Transport, session: Session) -> None:
