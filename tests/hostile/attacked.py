@@ -63,6 +63,7 @@ class Peer:
         self.socket.connect(("127.0.0.1", port))
         self.bytes = b""
         self.nonce = b""
+        self.unsent = b""
 
     def __enter__(self):
         return self
@@ -74,6 +75,17 @@ class Peer:
         """Send, as far as the venue takes it: False when it has hung up."""
         try:
             self.socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
+    def push(self, data):
+        """Send as much as is taken at once, of these bytes only when none are left of earlier ones; as `send`."""
+        self.unsent = self.unsent or data
+        try:
+            self.unsent = self.unsent[self.socket.send(self.unsent, socket.MSG_DONTWAIT) :]
+        except BlockingIOError:
+            time.sleep(0.001)
         except (BrokenPipeError, ConnectionResetError):
             return False
         return True
@@ -227,11 +239,6 @@ class Attacked:
         return outcome.result
 
 
-def readable(peers, seconds):
-    """Those of the peers that have something to read, or have ended, within some time; waits until all have."""
-    deadline = time.monotonic() + seconds
-    found = set()
-    while len(found) < len(peers) and (left := deadline - time.monotonic()) > 0:
-        ready, _, _ = select.select([peer.socket for peer in peers if peer not in found], [], [], left)
-        found |= {peer for peer in peers if peer.socket in ready}
-    return found
+def is_readable(peer):
+    """Whether there is something to read, or the end."""
+    return bool(select.select([peer.socket], [], [], 0)[0])
