@@ -39,8 +39,8 @@ class FrameParser:
         """Take what an earlier read left for this turn of the loop."""
     def feed_eof(self) -> None:
         """Note that the connection is gone."""
-    def send(self, payload: bytes) -> None:
-        """Queue one binary message; `flush` writes it."""
+    def send(self, payload: bytes, opcode: int = ...) -> None:
+        """Queue one message, binary unless said otherwise; `flush` writes it."""
     def close(self, code: int, reason: str = "") -> None:
         """Begin the close handshake."""
     def fail(self, code: int, reason: str) -> None:

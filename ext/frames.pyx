@@ -204,9 +204,9 @@ cdef class FrameParser:
         self.transport = None
         self.ended(True)
 
-    def send(self, bytes payload):
-        """Queue one binary message; `flush` writes it."""
-        self.out.frame(OP_BINARY, <const uint8_t *>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+    def send(self, bytes payload, int opcode=OP_BINARY):
+        """Queue one message, binary unless said otherwise; `flush` writes it."""
+        self.out.frame(opcode, <const uint8_t *>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
 
     def close(self, int code, str reason=""):
         """Begin the close handshake: send a close frame, then wait for the peer's. Does nothing the second time."""
