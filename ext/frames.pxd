@@ -46,6 +46,7 @@ cdef class FrameParser:
     cdef public object transport
     cdef public object call_soon    # Calls a function in the loop's next turn; None: every read is taken at once.
     cdef public Py_ssize_t message_bytes_max
+    cdef public int fragments_max
     cdef readonly int close_code
     cdef readonly bint is_behind    # What was read is not all taken: the rest waits, and reading is paused.
     cdef bint is_paused

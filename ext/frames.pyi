@@ -21,6 +21,7 @@ class FrameParser:
     transport: Any
     call_soon: Callable[[Callable[[], None]], Any] | None
     message_bytes_max: int
+    fragments_max: int
     @property
     def close_code(self) -> int: ...
     @property

@@ -137,7 +137,7 @@ cdef class FrameParser:
 
     Subclasses override `message` (or `on_message`, from Cython) and may override `ended`. `transport` needs `write`
     and `close`, and with `call_soon` also `pause_reading` and `resume_reading`. Messages are limited to
-    `message_bytes_max` bytes and 16 fragments.
+    `message_bytes_max` bytes and `fragments_max` fragments.
     """
 
     def __cinit__(self, *args, **kwargs):
@@ -145,6 +145,7 @@ cdef class FrameParser:
         self.torn = Buffer()
         self.plain = Buffer()
         self.message_bytes_max = MESSAGE_BYTES_MAX
+        self.fragments_max = FRAGMENTS_MAX
 
     # What a subclass gives.
 
@@ -366,8 +367,8 @@ cdef class FrameParser:
         cdef uint64_t before = self.plain.size if self.fragments else 0
         if length + before > <uint64_t>self.message_bytes_max:
             raise WireError(f"a message must have at most {self.message_bytes_max} bytes", close_code=1009)
-        if self.fragments == FRAGMENTS_MAX:
-            raise WireError(f"a message must have at most {FRAGMENTS_MAX} fragments", close_code=1009)
+        if self.fragments == self.fragments_max:
+            raise WireError(f"a message must have at most {self.fragments_max} fragments", close_code=1009)
         return 0
 
     cdef int take_frame(self, int first, const uint8_t *payload, Py_ssize_t size) except -1:

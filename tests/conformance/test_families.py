@@ -12,6 +12,8 @@ from echo import Echo
 from test_differential import frame
 from test_frames import BINARY, CLOSE, PING, PONG, TEXT, Transport, server_frames
 
+from ext.frames import FrameParser
+
 GREETING = "Hello-µ@ßöäüàá-UTF-8!!".encode()
 PIECE = b"fragment"
 
@@ -36,10 +38,11 @@ def chopped(opcode, data, size):
     return fragments(opcode, *(data[at : at + size] for at in range(0, len(data), size)))
 
 
-def answered(*chunks, message_bytes_max=1 << 24):
+def answered(*chunks, message_bytes_max=1 << 24, fragments_max=1 << 20):
     """What an echo answers: frames, of a close frame the code alone."""
     parser = Echo()
     parser.message_bytes_max = message_bytes_max
+    parser.fragments_max = fragments_max
     parser.transport = Transport()
     for chunk in chunks:
         parser.feed_data(chunk)
@@ -115,8 +118,7 @@ CASES = {
     "5 empty fragments": (fragments(TEXT, b"", b"", b"") + END, [(TEXT, b""), ended(1000)]),
     "5 empty first and last": (fragments(TEXT, b"", b"middle", b"") + END, [(TEXT, b"middle"), ended(1000)]),
     "5 close between": (frame(TEXT, PIECE, fin=False) + END + frame(0, PIECE), [ended(1000)]),
-    "5 sixteen fragments": (fragments(TEXT, *[b"x"] * 16) + END, [(TEXT, b"x" * 16), ended(1000)]),
-    "5 seventeen fragments": (fragments(TEXT, *[b"x"] * 17) + END, [ended(1009)]),
+    "5 ninety fragments": (fragments(TEXT, *[b"x"] * 90) + END, [(TEXT, b"x" * 90), ended(1000)]),
     # 6 UTF-8.
     **{f"6 valid {text!r}": (frame(TEXT, text) + END, [(TEXT, text), ended(1000)]) for text in VALID},
     **{f"6 invalid {text!r}": (frame(TEXT, text) + frame(PING), [ended(1007)]) for text in INVALID},
@@ -174,6 +176,14 @@ def test_messages_end_at_the_venues_limit_ses_001(size, piece):
     sent = chopped(BINARY, b"x" * size, piece) + END
     expected = [(BINARY, b"x" * size), ended(1000)] if size <= 65_536 else [ended(1009)]
     assert answered(sent, message_bytes_max=65_536) == expected
+
+
+@pytest.mark.parametrize("count", [16, 17])
+def test_fragments_end_at_the_venues_limit_ses_001(count):
+    sent = fragments(TEXT, *[b"x"] * count) + END
+    expected = [(TEXT, b"x" * 16), ended(1000)] if count == 16 else [ended(1009)]
+    assert answered(sent, fragments_max=16) == expected
+    assert FrameParser().fragments_max == 16
 
 
 @pytest.mark.parametrize("size", [1 << 18, 1 << 20, 1 << 22])
