@@ -18,6 +18,11 @@ class Refusal(enum.Enum):
     TOO_LATE = (408, "Request Timeout", "the head of the request did not come in time")
     TOO_LONG = (431, "Request Header Fields Too Large", "the head of the request is too long")
 
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.value[0]
+
     def response(self) -> bytes:
         """Return the whole HTTP answer."""
         status, phrase, text = self.value

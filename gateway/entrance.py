@@ -7,6 +7,7 @@ needs no more than a buffer until that moment. Afterwards it stands in nobody's 
 import asyncio
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -65,6 +66,7 @@ class Lobby:
         self.config = config
         self.door = Door(config)
         self.waiting: set[Entrance] = set()
+        self.refused: Counter[int] = Counter()  # By HTTP status; 0: hung up on, for want of room.
 
     def __call__(self) -> "Entrance":
         """Return the protocol of a new connection."""
@@ -95,6 +97,7 @@ class Entrance(asyncio.Protocol):
         """Count the connection, and give it its time."""
         self._transport = cast(asyncio.Transport, transport)
         if self._door.is_full:
+            self._lobby.refused[0] += 1
             self._transport.abort()
             return
         self._lobby.waiting.add(self)
@@ -107,6 +110,7 @@ class Entrance(asyncio.Protocol):
         if self._refusal is None:
             self._timer = loop.call_later(self._config.handshake_timeout_ms / MS_PER_SECOND, self._late)
         else:  # A client that is refused before it has asked sees a lost connection, and not the answer.
+            self._lobby.refused[self._refusal.status] += 1
             self._timer = loop.call_later(self._config.close_timeout_ms / MS_PER_SECOND, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
@@ -158,6 +162,7 @@ class Entrance(asyncio.Protocol):
         assert self._transport is not None
         assert self._timer is not None
         self._refusal = refusal
+        self._lobby.refused[refusal.status] += 1
         self._timer.cancel()
         timeout_s = self._config.close_timeout_ms / MS_PER_SECOND
         self._timer = asyncio.get_running_loop().call_later(timeout_s, self._transport.abort)

@@ -6,6 +6,7 @@ Belongs to one event loop, the sequencer's.
 import asyncio
 import secrets
 import time
+from collections import Counter
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -92,6 +93,7 @@ class Server:
         self.is_draining = False
         self._connections: set[Connection] = set()
         self._accepted = 0
+        self._closed: Counter[int] = Counter()  # WebSockets by our close code.
         self._owed: list[bytes] = []
         self._started_ns = time.monotonic_ns()
         self._metrics = Metrics(self._reading)
@@ -204,6 +206,9 @@ class Server:
             answers_sent=router.answers_sent,
             batches=self.publisher.batches,
             is_draining=self.is_draining,
+            sockets=self._lobby.door.sockets if self._lobby else 0,
+            refused=self._lobby.refused if self._lobby else {},
+            closed=self._closed,
             clearing=self._clearing_reading(),
         )
 
@@ -233,6 +238,7 @@ class Server:
             await connection.gone
         finally:
             self._connections.discard(connection)
+            self._closed[connection.link.close_code] += 1
         return response
 
     async def _tick_for_ever(self) -> None:

@@ -208,6 +208,23 @@ def test_sockets_of_all_addresses_end_at_sockets_max_ses_041():
     run(main())
 
 
+def test_who_was_refused_and_closed_is_counted():
+    async def main():
+        async with running(handshake_timeout_ms=50) as venue, aiohttp.ClientSession() as http:
+            await answer(venue, b"")
+            await answer(venue, b"GET / HTTP/1.1\r\nx: " + b"y" * REQUEST_HEAD_BYTES_MAX)
+            for _ in range(2):
+                await answer(venue, HANDSHAKE + b"\x82\x01x")
+            async with http.get(venue.http + "/metrics") as response:
+                told = await response.text()
+            assert 'hourglass_refused_total{status="408"} 1.0' in told
+            assert 'hourglass_refused_total{status="431"} 1.0' in told
+            assert 'hourglass_closed_total{code="1002"} 2.0' in told
+            assert "hourglass_sockets 1.0" in told
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     "request_bytes", [b"\0\xff garbage\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n: \0\r\n\r\n"]
 )
