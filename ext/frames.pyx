@@ -136,7 +136,7 @@ cdef class FrameParser:
     """The server's end of one WebSocket connection, without the socket.
 
     Subclasses override `message` (or `on_message`, from Cython) and may override `ended`. `transport` needs `write`
-    and `close`, and with `call_soon` also `pause_reading` and `resume_reading`. Messages are limited to
+    and `close`, and with `call_soon` also `pause_reading`, `resume_reading` and `abort`. Messages are limited to
     `message_bytes_max` bytes and `fragments_max` fragments.
     """
 
@@ -194,9 +194,16 @@ cdef class FrameParser:
 
     def go_on(self):
         """Take what an earlier read left for this turn of the loop."""
-        if self.is_behind:
-            self.is_behind = False
+        if not self.is_behind:
+            return
+        self.is_behind = False
+        try:
             self.take_read(NULL, 0)
+        except Exception:
+            # A transport ends itself when `feed_data` fails; here nobody else would, and reading is paused.
+            if self.transport is not None:
+                self.transport.abort()
+            raise
 
     def feed_eof(self):
         """Note that the connection is gone. What waited for its turn is not done."""

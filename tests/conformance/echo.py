@@ -17,6 +17,7 @@ KEY = re.compile(rb"^sec-websocket-key:\s*(\S+)\s*$", re.IGNORECASE | re.MULTILI
 # The venue's 64 KiB and 16 fragments would refuse many a case of a test suite.
 MESSAGE_BYTES_MAX = 16 << 20
 FRAGMENTS_MAX = 1 << 20
+LINGER_S = 0.1
 
 
 class Echo(FrameParser):
@@ -29,6 +30,11 @@ class Echo(FrameParser):
     def message(self, opcode: int, data: bytes) -> None:
         """Queue the message; it leaves with all others of the read."""
         self.send(data, opcode)
+
+    def ended(self, lost: bool) -> None:
+        """Hang up a moment after a close frame; at once, what the peer still sends could make the system drop it."""
+        if not lost and self.transport is not None:
+            asyncio.get_running_loop().call_later(LINGER_S, self.transport.close)
 
 
 class EchoProtocol(asyncio.Protocol):

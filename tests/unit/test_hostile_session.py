@@ -32,6 +32,7 @@ class Pausable(Transport):
         super().__init__()
         self.is_paused = False
         self.pauses = 0
+        self.is_aborted = False
         self.backlog = 0
 
     def pause_reading(self):
@@ -43,6 +44,9 @@ class Pausable(Transport):
 
     def get_write_buffer_size(self):
         return self.backlog
+
+    def abort(self):
+        self.is_aborted = True
 
 
 class Turns:
@@ -162,6 +166,21 @@ def test_what_waits_when_the_connection_is_lost_is_not_done_ses_045():
     assert loop.turn_until_idle() == 1
     assert parser.messages == numbers(0, TURN)
     assert parser.endings == [True]
+
+
+def test_an_error_of_ours_in_a_later_turn_does_not_leave_the_connection_half_alive():
+    class Faulty(Recorder):
+        def message(self, opcode, data):
+            if data == b"%d" % (TURN + 3):
+                raise KeyError("ours")
+            super().message(opcode, data)
+
+    parser = Faulty()
+    loop = Turns(parser)
+    parser.feed_data(stream(0, TURN + 10))
+    with pytest.raises(KeyError, match="ours"):
+        loop.turn()
+    assert parser.transport.is_aborted
 
 
 def test_frames_of_a_turn_are_counted_not_messages_ses_043():
