@@ -1,6 +1,7 @@
 """How many connections one address may have and open. No sockets and no clocks: time comes in."""
 
 import enum
+import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -8,6 +9,19 @@ from gateway.config import GatewayConfig
 
 NS_PER_SECOND = 1_000_000_000
 ADDRESSES_IDLE_MAX = 10_000
+
+
+def origin(address: str) -> str:
+    """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 one, which is one customer's."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))
 
 
 class Refusal(enum.Enum):

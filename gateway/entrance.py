@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.config import REQUEST_HEAD_BYTES_MAX, GatewayConfig
-from gateway.door import Door, Refusal
+from gateway.door import Door, Refusal, origin
 
 MS_PER_SECOND = 1_000
 HEAD_END = b"\r\n\r\n"
@@ -102,7 +102,7 @@ class Entrance(asyncio.Protocol):
             return
         self._lobby.waiting.add(self)
         peer = self._transport.get_extra_info("peername")
-        self._address = peer[0] if peer else ""
+        self._address = origin(peer[0]) if peer else ""
         self._is_counted = True
         self._refusal = self._door.enter(self._address, time.monotonic_ns())
         limit_silence(self._transport, self._config)

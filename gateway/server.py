@@ -18,6 +18,7 @@ from exchange.reasons import RejectReason
 from gateway.auth import KeyStore, LoginGuard
 from gateway.config import GatewayConfig
 from gateway.connection import Connection, Upgrade
+from gateway.door import origin
 from gateway.entrance import Lobby
 from gateway.http_api import routes
 from gateway.lanes import Lanes
@@ -228,7 +229,7 @@ class Server:
             connection.link,
             number=self._accepted,
             nonce=secrets.token_bytes(NONCE_BYTES),
-            address=request.remote or "",
+            address=origin(request.remote or ""),
             now_ns=time.monotonic_ns(),
         )
         response = Upgrade(connection, session)

@@ -10,7 +10,7 @@ from gateway_venue import raw, running
 from test_server import HANDSHAKE, get, run, stream
 
 from gateway.config import REQUEST_HEAD_BYTES_MAX, GatewayConfig
-from gateway.door import ADDRESSES_IDLE_MAX, NS_PER_SECOND, Door, Refusal
+from gateway.door import ADDRESSES_IDLE_MAX, NS_PER_SECOND, Door, Refusal, origin
 
 NOW_NS = 1_000 * NS_PER_SECOND
 
@@ -43,6 +43,22 @@ def test_an_address_opens_so_many_in_a_second_and_no_more_ses_041():
     half = NS_PER_SECOND // 2
     assert [one.enter("a", NOW_NS + half) for _ in range(2)] == [None, Refusal.TOO_FAST]
     assert [one.enter("a", NOW_NS + 100 * half) for _ in range(4)] == [None, None, None, Refusal.TOO_FAST]
+
+
+@pytest.mark.parametrize(
+    ("address", "counted_as"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("::ffff:10.0.0.7", "10.0.0.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("a name", "a name"),
+    ],
+)
+def test_a_network_of_ipv6_counts_as_one_address_ses_041(address, counted_as):
+    assert origin(address) == counted_as
 
 
 def test_no_limit_of_new_connections():
