@@ -33,6 +33,8 @@ class GatewayConfig:
     handshakes_per_address_s: int = 1_000  # New TCP connections; 0 means no limit.
     burst_handshakes_per_address: int = 5_000
     subscriptions_per_session_max: int = 1_024
+    requests_per_s: int = 1_000  # Of a session, other than orders and pings; 0 means no limit.
+    burst_requests: int = 2_000
     requests_in_flight_max: int = 256  # Of one session to the clearinghouse, till their answers are durable.
     book_depth_max: int = 1_000  # Levels a side of a snapshot.
     orders_per_s: int = 20_000  # Per account; 0 means no limit.

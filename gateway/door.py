@@ -5,9 +5,9 @@ import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from gateway.bucket import Rate
 from gateway.config import GatewayConfig
 
-NS_PER_SECOND = 1_000_000_000
 ADDRESSES_IDLE_MAX = 10_000
 
 
@@ -60,8 +60,7 @@ class Door:
     def __init__(self, config: GatewayConfig) -> None:
         self.sockets = 0
         self._config = config
-        self._cost_ns = NS_PER_SECOND // config.handshakes_per_address_s if config.handshakes_per_address_s else 0
-        self._burst_ns = self._cost_ns * config.burst_handshakes_per_address
+        self._rate = Rate(config.handshakes_per_address_s, config.burst_handshakes_per_address)
         self._visitors: dict[str, Visitor] = {}
         # Addresses without a connection, the one that left first in front: kept while they lack credit.
         self._idle: OrderedDict[str, Visitor] = OrderedDict()
@@ -84,11 +83,8 @@ class Door:
         visitor.connections += 1
         if visitor.connections > self._config.connections_per_address_max:
             return Refusal.TOO_MANY
-        until_ns = max(visitor.until_ns, now_ns - self._burst_ns) + self._cost_ns
-        if until_ns > now_ns:
-            return Refusal.TOO_FAST
-        visitor.until_ns = until_ns
-        return None
+        visitor.until_ns, late_ns = self._rate.charge(visitor.until_ns, 1, now_ns)
+        return Refusal.TOO_FAST if late_ns else None
 
     def leave(self, address: str, now_ns: int) -> None:
         """Note that a connection is gone. O(1) on average."""
@@ -98,7 +94,7 @@ class Door:
         if visitor.connections:
             return
         del self._visitors[address]
-        if visitor.until_ns > now_ns - self._burst_ns:
+        if visitor.until_ns > now_ns - self._rate.burst_ns:
             self._idle[address] = visitor
         if len(self._idle) > ADDRESSES_IDLE_MAX:
             self._idle.popitem(last=False)

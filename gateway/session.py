@@ -15,6 +15,7 @@ from typing import Any
 from exchange.reasons import RejectReason
 from ext.link import Link
 from gateway.auth import ApiKey, KeyStore, LoginGuard
+from gateway.bucket import Rate
 from gateway.clearing_requests import record_of
 from gateway.config import MESSAGE_BYTES_BEFORE_LOGIN_MAX, MESSAGE_BYTES_MAX, GatewayConfig
 from gateway.lanes import Lanes
@@ -44,6 +45,8 @@ from gateway.subscriptions import Subscriptions
 
 NS_PER_MS = 1_000_000
 US_PER_MS = 1_000
+NS_PER_US = 1_000
+INSTRUMENTS_PER_UNIT = 64  # Of a subscription, for what is taken from the bucket of requests.
 PERMISSION_READ = 1
 PERMISSION_TRADE = 2
 BUCKET_ORDERS = 0
@@ -93,6 +96,8 @@ class Session:
         self.cod = CancelOnDisconnect.OFF
         self.grace_ns = 0
         self.subscriptions = Subscriptions(venue.publisher, link)
+        self._requests = Rate(venue.config.requests_per_s, venue.config.burst_requests)
+        self._requests_until_ns = now_ns - self._requests.burst_ns
         self._begun_ns = now_ns
         self._heartbeat_due_ns = now_ns
         link.message_bytes_max = MESSAGE_BYTES_BEFORE_LOGIN_MAX
@@ -126,6 +131,11 @@ class Session:
             request = parse(message)
             if self.state is State.HELLO and not isinstance(request, Login | Ping):
                 raise RequestError(request.ref, RejectReason.UNKNOWN_TYPE)
+            late_ns = self._charge(request, now_ns)
+            if late_ns:
+                is_order = isinstance(request, StatusQuery)
+                refused = RequestError(request.ref, RejectReason.RATE, is_order=is_order)
+                return [self._refusal(refused, late_ns // NS_PER_US + 1)]
             return _HANDLERS[type(request)](self, request, now_ns)
         except RequestError as error:
             if self.state is State.HELLO:
@@ -283,11 +293,29 @@ class Session:
 
     # Inside.
 
-    def _refusal(self, error: RequestError) -> bytes:
+    def _refusal(self, error: RequestError, arg: int = 0) -> bytes:
         if error.is_order:
             wall_us = self.venue.wall_us()
-            return pack(MessageType.REJECT, error.ref, int(error.reason), 0, wall_us, 0)
-        return pack(MessageType.RESP, error.ref, int(error.reason), 0)
+            return pack(MessageType.REJECT, error.ref, int(error.reason), arg, wall_us, 0)
+        return pack(MessageType.RESP, error.ref, int(error.reason), arg)
+
+    def _charge(self, request: Request, now_ns: int) -> int:
+        """Take what a request costs from the session's bucket; 0, or the ns after which it could be had."""
+        units = self._cost(request)
+        if units == 0:
+            return 0
+        self._requests_until_ns, late_ns = self._requests.charge(self._requests_until_ns, units, now_ns)
+        return late_ns
+
+    def _cost(self, request: Request) -> int:
+        """Return the units a request costs: 1, and 1 for every INSTRUMENTS_PER_UNIT it goes through."""
+        if isinstance(request, Snapshot | StatusQuery):
+            return 1
+        if isinstance(request, Subscribe | Unsubscribe):
+            named = request.insts if isinstance(request, Subscribe) else None
+            instruments = len(self.venue.publisher.board.handles() if named is None else named)
+            return 1 + instruments // INSTRUMENTS_PER_UNIT
+        return 0  # Orders and what the clearinghouse is asked have limits of their own; a ping is cheap.
 
     def _heartbeat(self) -> bytes:
         publisher = self.venue.publisher

@@ -9,8 +9,9 @@ import pytest
 from gateway_venue import raw, running
 from test_server import HANDSHAKE, get, run, stream
 
+from gateway.bucket import NS_PER_SECOND
 from gateway.config import REQUEST_HEAD_BYTES_MAX, GatewayConfig
-from gateway.door import ADDRESSES_IDLE_MAX, NS_PER_SECOND, Door, Refusal, origin
+from gateway.door import ADDRESSES_IDLE_MAX, Door, Refusal, origin
 
 NOW_NS = 1_000 * NS_PER_SECOND
 

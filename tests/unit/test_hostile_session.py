@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from pathlib import Path
 from types import SimpleNamespace
 
 import msgpack
@@ -343,27 +342,114 @@ def test_nothing_follows_a_close_frame_ses_045(venue):
     assert next(frame for frame in peer.frames() if frame[0] == 34)[2] == R.OVERLOAD
 
 
-class Forgetful(Recorder):
-    """Keeps nothing of what it is sent."""
-
-    def message(self, opcode, data):
-        pass
+# Requests.
 
 
-def resident_bytes():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4_096
+def flood(peer, message, count):
+    """Answers to one request, sent over and over in one read."""
+    return peer.send(*([*message[:1], 1_000 + at, *message[1:]] for at in range(count)))
 
 
-def test_a_burst_does_not_leave_large_buffers_behind():
-    """A read that tears a frame is joined in a buffer; four hundred connections keep no such buffer each."""
-    data = masked(BINARY, bytes(60_000)) * 4
-    parsers = [Forgetful() for _ in range(400)]
-    before = resident_bytes()
-    for parser in parsers:
-        parser.feed_data(data[:1])
-        parser.feed_data(data[1:])
-        parser.send(data)
-        parser.flush()
-        parser.transport.writes.clear()
-    # What a message is put together in is kept, 64 KiB; twice 256 KiB is not.
-    assert resident_bytes() - before < len(parsers) * 150_000
+def test_requests_beyond_the_rate_are_refused_with_the_time_to_wait_ses_047():
+    peer = live(frozen_venue(requests_per_s=100, burst_requests=50))
+    answers = flood(peer, [7, 3, 1], 60)
+    assert [answer for answer in answers if answer[0] == 66][:50] == [[66, 1_000 + at, 0, 1] for at in range(50)]
+    refused = answers[-10:]
+    assert [answer[:3] for answer in refused] == [[66, 1_050 + at, R.RATE] for at in range(10)]
+    assert all(9_000 < answer[3] <= 10_001 for answer in refused), "a hundredth of a second"
+    assert peer.link.is_open
+
+
+def test_status_queries_do_not_pass_the_rate_of_orders_by_ses_047():
+    venue = frozen_venue(requests_per_s=100, burst_requests=5)
+    peer = live(venue)
+    peer.send(SELL)
+    submitted = len(venue.sequencer.submitted)
+    answers = flood(peer, [27, 1], 9)
+    assert len(venue.sequencer.submitted) == submitted + 5
+    assert [answer[:3] for answer in answers[-4:]] == [[34, 1_005 + at, R.RATE] for at in range(4)]
+
+
+def test_a_subscription_costs_what_it_goes_through_ses_047():
+    venue = frozen_venue(requests_per_s=1, burst_requests=10)
+    board = venue.publisher.board
+    peer = live(venue)
+    real = board.handles
+    board.handles = lambda: range(1, 640 + 1)
+    board.exists = lambda handle: True
+    venue.publisher.subscribe = lambda channel, link, handles: []
+    assert flood(peer, [4, 1, None], 2)[0][2] == 0, "11 units, of a full bucket"
+    assert flood(peer, [4, 1, [1]], 1)[0][2] == R.RATE
+    board.handles = real
+    board.exists = type(board).exists.__get__(board)
+
+
+def test_pings_and_orders_need_no_requests_ses_047():
+    peer = live(frozen_venue(requests_per_s=1, burst_requests=1))
+    assert {answer[0] for answer in flood(peer, [3, 1], 50)} == {65}
+    assert {answer[0] for answer in peer.send(*([16, ref, *SELL[2:]] for ref in range(1, 50)))} == {33}
+
+
+def test_no_limit_of_requests_ses_047():
+    peer = live(frozen_venue(requests_per_s=0))
+    assert {answer[2] for answer in flood(peer, [7, 4, 1], 5_000) if answer[0] == 66} == {0}
+
+
+def test_replies_of_a_turn_are_bounded_ses_043():
+    """A few bytes may ask for many: what they ask for is written, turn by turn, and not gathered."""
+
+    class Generous(Recorder):
+        def message(self, opcode, data):
+            self.messages.append(data)
+            self.send(bytes(60_000))
+
+    parser = Generous()
+    loop = Turns(parser)
+    parser.feed_data(stream(0, TURN))
+    assert len(parser.messages) == 5
+    loop.turn_until_idle()
+    assert len(parser.messages) == TURN
+    assert max(map(len, parser.transport.writes)) < 262_144 + 60_100
+
+
+# Subscriptions: many that cover the same cost no more than one.
+
+
+def subscribers(venue, channel=1):
+    return [len(venue.publisher.router.market(handle).subscribed(channel)) for handle in (1, 2)]
+
+
+@pytest.mark.parametrize("channel", [1, 2, 6])
+@pytest.mark.parametrize(
+    ("first", "second", "left"),
+    [
+        (None, None, [1, 1]),
+        (None, [2], [0, 1]),
+        ([1, 2], [2], [0, 1]),
+        ([1], [2], [0, 1]),
+        ([1, 1, 1], [1], [1, 0]),
+        ([1], None, [1, 1]),
+    ],
+)
+def test_what_another_subscription_covers_goes_on_ses_035(venue, channel, first, second, left):
+    peer = live(venue)
+    one = peer.send([4, 1, channel, first])[0][3]
+    peer.send([4, 2, channel, second])
+    peer.send([5, 3, one])
+    assert subscribers(venue, channel) == left
+    assert (channel != 6) or venue.publisher.strips.is_heard
+    peer.link.feed_eof()
+    assert subscribers(venue, channel) == [0, 0]
+    assert not venue.publisher.strips.is_heard
+
+
+def test_many_subscriptions_to_all_end_in_one_walk(venue):
+    peer = live(venue)
+    for ref in range(1, 200):
+        peer.send([4, ref, 1, None])
+    walks = []
+    real = venue.publisher.unsubscribe
+    venue.publisher.unsubscribe = lambda channel, link, handles: walks.append(handles) or real(channel, link, handles)
+    peer.link.feed_eof()
+    assert walks == [None]
+    assert subscribers(venue) == [0, 0]
