@@ -54,7 +54,7 @@ cdef class FrameParser:
     cdef readonly int64_t bytes_written
     cdef int state
     cdef int fragments
-    cdef int frames_left            # Of this turn.
+    cdef int frames_left            # Of this turn; below 0 when the last one cost more.
     cdef int message_opcode
     cdef Buffer out
     cdef Buffer torn                # The beginning of a frame whose rest has not arrived, or what waits for its turn.

@@ -314,7 +314,7 @@ cdef class FrameParser:
         cdef uint64_t length
         cdef int i
         while self.state != S_CLOSED and size - at >= 2:
-            if not self.frames_left or (self.out.size > OUT_BYTES_PER_TURN_MAX and self.call_soon is not None):
+            if self.frames_left <= 0 or (self.out.size > OUT_BYTES_PER_TURN_MAX and self.call_soon is not None):
                 self.is_behind = True
                 break
             self.check_header(data[at], data[at + 1])

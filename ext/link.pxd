@@ -8,6 +8,7 @@ from ext.frames cimport FrameParser
 
 cdef enum:
     CONTROL_FRAMES_PER_S_MAX = 10   # Pings and pongs of one connection.
+    REQUEST_FRAMES = 16             # Of a turn's frames, what a message costs that is no order: Python reads it.
 
 
 cdef class RateLimit:

@@ -151,6 +151,7 @@ cdef class Link(FrameParser):
 
     cdef int ask_peer(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1:
         cdef bytes message = PyBytes_FromStringAndSize(<const char *>data, size)
+        self.frames_left -= REQUEST_FRAMES - 1      # One is counted already.
         try:
             for reply in self.peer.receive(message, opcode == OP_TEXT, self.seen_ns):
                 self.send(reply)

@@ -23,11 +23,11 @@ from test_frames import BINARY, CLOSE, masked
 from gateway.auth import sign
 
 LIMITS = {
-    "handshake_timeout_ms": 600,
+    "handshake_timeout_ms": 1_500,
     "stalled_ms_max": 1_000,
     "close_timeout_ms": 500,
     "connections_per_address_max": 100,
-    "handshakes_per_address_s": 100,
+    "handshakes_per_address_s": 20,
     "burst_handshakes_per_address": 300,
     "orders_per_s": 1_000,
     "burst_orders": 2_000,
@@ -35,7 +35,7 @@ LIMITS = {
 PATIENCE_S = 20  # How long anything may take before a test is given up.
 QUIET_ORDERS = 60
 ORDERS_MIN = 40  # During an attack, or right after one that is over sooner.
-SLOWER_MAX = 100  # Times the quiet median: a loop that is held up is thousands of times slower.
+SLOWER_MAX = 500  # Times the quiet median: where the cores are shared a busy venue waits for its turn on them, too.
 GROWTH_BYTES_MAX = 48 << 20
 HELLO, WELCOME, ACK = 64, 67, 33
 ADDRESSES = itertools.count(1)
