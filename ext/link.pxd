@@ -6,6 +6,11 @@ from ext.codec cimport CommandBuffer, Intake
 from ext.frames cimport Buffer, FrameParser
 
 
+cdef enum:
+    CONTROL_FRAMES_PER_S_MAX = 10   # Pings and pongs of one connection.
+    REQUEST_FRAMES = 16             # Of a turn's frames, what a message costs that is no order: Python reads it.
+
+
 cdef class RateLimit:
     cdef int64_t quarter_ns         # What a quarter of an order takes from the account's time; 0: no limit.
     cdef int64_t burst_ns
@@ -36,6 +41,8 @@ cdef class Link(FrameParser):
     cdef readonly int64_t commands_taken
     cdef public int requests_waiting    # For the answer to an administrative command (ext/router.pyx).
     cdef bint is_dirty
+    cdef bint is_submitting
+    cdef int64_t pings_until_ns      # When the credit for pings would be used up to the last.
     cdef int64_t wall_us
     cdef int64_t breach_ns          # Since when the rate has been exceeded without a second's break; 0: it is not.
     cdef int64_t refused_ns         # When it was exceeded last.

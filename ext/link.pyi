@@ -46,6 +46,12 @@ class Link(FrameParser):
     def commands_taken(self) -> int: ...
     def open(self, account: int, lane: int, last_ref: int, rate: RateLimit) -> None:
         """Decode order messages here from now on: the session has logged in."""
+    def cut_off(self) -> None:
+        """Close a connection that does not read."""
+    def bytes_sent(self) -> int:
+        """How many bytes the system has taken so far: this stands still while the peer does not read."""
+    def bytes_waiting(self) -> int:
+        """How many bytes the system has yet to take."""
     def charge(self) -> int:
         """Take one order from the account's bucket for a request; 0, or the microseconds after which it would pass."""
     def exceeded(self, now_ns: int) -> int:

@@ -21,6 +21,7 @@ from ext.types cimport C_CANCEL
 from ext.frames import WireError
 
 cdef int64_t NS = 1_000_000_000
+cdef int CLOSE_POLICY = 1008
 cdef int CLOSE_MALFORMED = 4003
 cdef int CLOSE_SLOW_PUBLIC = 4008
 cdef int CLOSE_SLOW_PRIVATE = 4009
@@ -105,6 +106,17 @@ cdef class Link(FrameParser):
         self.submit_commands()
         return self.write_out()
 
+    cdef int settle(self) except -1:
+        """Hand over what was sent before the end: a cancel-on-disconnect must come after it."""
+        return 0 if self.is_submitting else self.submit_commands()
+
+    cdef int on_ping(self) except -1:
+        cdef int64_t until_ns = max(self.pings_until_ns, self.seen_ns - NS) + NS // CONTROL_FRAMES_PER_S_MAX
+        if until_ns > self.seen_ns:
+            raise WireError(f"pings must be at most {CONTROL_FRAMES_PER_S_MAX} a second", close_code=CLOSE_POLICY)
+        self.pings_until_ns = until_ns
+        return 0
+
     cdef int on_message(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1:
         if self.is_live and opcode == OP_BINARY and self.take_order(data, size) != OTHER:
             return 0
@@ -184,6 +196,7 @@ cdef class Link(FrameParser):
 
     cdef int ask_peer(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1:
         cdef bytes message = PyBytes_FromStringAndSize(<const char *>data, size)
+        self.frames_left -= REQUEST_FRAMES - 1      # One is counted already.
         try:
             for reply in self.peer.receive(message, opcode == OP_TEXT, self.seen_ns):
                 self.send(reply)
@@ -197,6 +210,7 @@ cdef class Link(FrameParser):
     cdef int submit_commands(self) except -1:
         """Hand the read's commands over, in pieces the sequencer takes; what it has no room for is refused."""
         cdef Py_ssize_t at = 0, end, i
+        self.is_submitting = True
         while at < self.commands.count:
             end = self.end_of_piece(at)
             if self.submit(self.commands.copy(at, end - at)):
@@ -207,6 +221,7 @@ cdef class Link(FrameParser):
                 self.refuse_overload(at, end)
             at = end
         self.commands.count = 0
+        self.is_submitting = False
         # Refs of commands there was no room for may be used again.
         self.last_ref = self.submitted_ref
         return 0
@@ -265,8 +280,7 @@ cdef class Link(FrameParser):
         if self.state == S_OPEN:
             unread = self.unread()
             if unread > self.backlog_bytes_max:
-                code = CLOSE_SLOW_PRIVATE if self.is_private else CLOSE_SLOW_PUBLIC
-                self.fail(code, "the connection does not read what it is sent")
+                self.cut_off()
             elif unread > self.conflate_bytes_max:
                 self.is_behind = True
         return 0
@@ -301,3 +315,16 @@ cdef class Link(FrameParser):
             self.fail(CLOSE_INTERNAL, "the server failed")
         frames.size = 0
         return 0
+
+    def cut_off(self):
+        """Close a connection that does not read."""
+        code = CLOSE_SLOW_PRIVATE if self.is_private else CLOSE_SLOW_PUBLIC
+        self.fail(code, "the connection does not read what it is sent")
+
+    def bytes_sent(self):
+        """How many bytes the system has taken so far: this stands still while the peer does not read."""
+        return self.bytes_written - self.unread()
+
+    def bytes_waiting(self):
+        """How many bytes the system has yet to take."""
+        return self.unread()

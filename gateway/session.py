@@ -15,6 +15,7 @@ from typing import Any
 from exchange.reasons import RejectReason
 from ext.link import Link
 from gateway.auth import ApiKey, KeyStore, LoginGuard
+from gateway.bucket import Rate
 from gateway.clearing_requests import record_of
 from gateway.config import MESSAGE_BYTES_BEFORE_LOGIN_MAX, MESSAGE_BYTES_MAX, GatewayConfig
 from gateway.lanes import Lanes
@@ -49,6 +50,9 @@ from gateway.switches import Switches
 NS_PER_MS = 1_000_000
 NS_PER_SECOND = 1_000_000_000
 US_PER_MS = 1_000
+NS_PER_US = 1_000
+INSTRUMENTS_PER_UNIT = 64  # Of a subscription, for what is taken from the bucket of requests.
+REPLAY_UNITS = 64  # What a replay takes from it.
 PERMISSION_READ = 1
 PERMISSION_TRADE = 2
 PERMISSION_CANCEL = 4
@@ -103,6 +107,8 @@ class Session:
         self.heartbeat_ms = venue.config.heartbeat_ms
         self._speaks_text = False
         self.subscriptions = Subscriptions(venue.publisher, link)
+        self._requests = Rate(venue.config.requests_per_s, venue.config.burst_requests)
+        self._requests_until_ns = now_ns - self._requests.burst_ns
         self._begun_ns = now_ns
         self._heartbeat_due_ns = now_ns
         link.message_bytes_max = MESSAGE_BYTES_BEFORE_LOGIN_MAX
@@ -139,6 +145,11 @@ class Session:
             self._speaks_text = is_text
             if self.state is State.HELLO and not isinstance(request, Login | Ping):
                 raise RequestError(request.ref, RejectReason.UNKNOWN_TYPE)
+            late_ns = self._charge(request, now_ns)
+            if late_ns:
+                is_order = isinstance(request, StatusQuery)
+                refused = RequestError(request.ref, RejectReason.RATE, is_order=is_order)
+                return [self._refusal(refused, late_ns // NS_PER_US + 1)]
             return _HANDLERS[type(request)](self, request, now_ns)
         except RequestError as error:
             if self.state is State.HELLO:
@@ -285,7 +296,8 @@ class Session:
         board = self.venue.publisher.board
         if not all(board.exists(handle) for handle in request.insts or ()):
             raise RequestError(request.ref, RejectReason.NO_INSTRUMENT)
-        if len(self.subscriptions) >= self.venue.config.subscriptions_per_session_max:
+        config, handles = self.venue.config, self.subscriptions.handles + len(request.insts or ())
+        if len(self.subscriptions) >= config.subscriptions_per_session_max or handles > config.handles_per_session_max:
             raise RequestError(request.ref, RejectReason.OPEN_LIMIT)
         sub_id, snapshots = self.subscriptions.add(request)
         return [pack(MessageType.RESP, request.ref, 0, sub_id), *snapshots]
@@ -304,9 +316,6 @@ class Session:
             raise RequestError(request.ref, RejectReason.SCOPE)
         if request.first == 0:
             raise RequestError(request.ref, RejectReason.MALFORMED)
-        late_us = link.charge()
-        if late_us:
-            return [pack(MessageType.RESP, request.ref, int(RejectReason.RATE), late_us)]
         oldest = router.oldest_pseq(self.account)
         if request.first < oldest or (oldest == 0 and request.first <= pseq):
             return [pack(MessageType.RESP, request.ref, int(RejectReason.REPLAY_TOO_OLD), oldest or pseq + 1)]
@@ -349,11 +358,31 @@ class Session:
 
     # Inside.
 
-    def _refusal(self, error: RequestError) -> bytes:
+    def _refusal(self, error: RequestError, arg: int = 0) -> bytes:
         if error.is_order:
             wall_us = self.venue.wall_us()
-            return pack(MessageType.REJECT, error.ref, int(error.reason), 0, wall_us, 0)
-        return pack(MessageType.RESP, error.ref, int(error.reason), 0)
+            return pack(MessageType.REJECT, error.ref, int(error.reason), arg, wall_us, 0)
+        return pack(MessageType.RESP, error.ref, int(error.reason), arg)
+
+    def _charge(self, request: Request, now_ns: int) -> int:
+        """Take what a request costs from the session's bucket; 0, or the ns after which it could be had."""
+        units = self._cost(request)
+        if units == 0:
+            return 0
+        self._requests_until_ns, late_ns = self._requests.charge(self._requests_until_ns, units, now_ns)
+        return late_ns
+
+    def _cost(self, request: Request) -> int:
+        """Return the units a request costs: 1, and 1 for every INSTRUMENTS_PER_UNIT it goes through."""
+        if isinstance(request, Snapshot | StatusQuery):
+            return 1
+        if isinstance(request, Replay):
+            return REPLAY_UNITS
+        if isinstance(request, Subscribe | Unsubscribe):
+            named = request.insts if isinstance(request, Subscribe) else None
+            instruments = len(self.venue.publisher.board.handles() if named is None else named)
+            return 1 + instruments // INSTRUMENTS_PER_UNIT
+        return 0  # Orders and what the clearinghouse is asked have limits of their own; a ping is cheap.
 
     def _heartbeat(self) -> bytes:
         publisher = self.venue.publisher

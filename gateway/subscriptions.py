@@ -22,6 +22,7 @@ class Subscriptions:
         self._covered: dict[Line, Counter[int]] = {}  # How many subscriptions cover a handle, or ALL.
         self._options: dict[Line, dict[int, Options]] = {}  # With which options they do.
         self._next_id = 1
+        self.handles = 0  # That the subscriptions name, said twice counted twice.
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -44,6 +45,7 @@ class Subscriptions:
         sub_id = self._next_id
         self._next_id += 1
         self._requests[sub_id] = request
+        self.handles += len(request.insts or ())
         return sub_id, self._publisher.subscribe(request.chan, self._link, request.insts, request.opts)
 
     def remove(self, sub_id: int) -> bool:
@@ -51,6 +53,7 @@ class Subscriptions:
         request = self._requests.pop(sub_id, None)
         if request is None:
             return False
+        self.handles -= len(request.insts or ())
         line, handles = _line(request), request.insts or (ALL,)
         covered, known = self._covered[line], self._options[line]
         covered.subtract(handles)

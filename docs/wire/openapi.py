@@ -50,8 +50,8 @@ BLOCK = object_with(
 )  # fmt: skip
 POSITION = object_with(symbol=TEXT, **dict.fromkeys(("inst", "net", "open_buy", "open_sell"), INTEGER))
 INSTRUMENT = object_of(BY_NAME["instrument"]) | {"required": BY_NAME["instrument"].names}
-CURVE = rows("points", {"type": "array", "prefixItems": [INTEGER, INTEGER]}, ts=INTEGER, index={"type": ["integer", "null"]},
-             **{"class": TEXT})  # fmt: skip
+POINT: Schema = {"type": "array", "prefixItems": [INTEGER, INTEGER]}
+CURVE = rows("points", POINT, ts=INTEGER, index={"type": ["integer", "null"]}, **{"class": TEXT})
 SINCE = {"since_pseq": INTEGER, "limit": {"type": "integer", "maximum": ROWS_MAX}}
 
 ENDPOINTS = (

@@ -112,6 +112,7 @@ class CloseCode(enum.IntEnum):
     NORMAL = 1000
     PROTOCOL = 1002
     TEXT = 1007
+    POLICY = 1008
     TOO_LONG = 1009
     INTERNAL = 1011
     AUTH = 4001

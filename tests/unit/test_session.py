@@ -644,6 +644,12 @@ def test_subscriptions_are_limited_ses_025():
     assert peer.send([4, 1, 3, None], [4, 2, 3, None]) == [[66, 1, 0, 1], [66, 2, R.OPEN_LIMIT, 0]]
 
 
+def test_instruments_of_subscriptions_are_limited_ses_025():
+    peer = live(frozen_venue(handles_per_session_max=2))
+    assert peer.send([4, 1, 3, [1]], [4, 2, 3, [1, 1]]) == [[66, 1, 0, 1], [66, 2, R.OPEN_LIMIT, 0]]
+    assert peer.send([5, 3, 1], [4, 4, 3, [1, 1]]) == [[66, 3, 0, 1], [66, 4, 0, 2]]
+
+
 # Loss.
 
 
