@@ -21,7 +21,7 @@ cdef enum:
     MESSAGE_BYTES_MAX = 65536
     CONTROL_BYTES_MAX = 125
     FRAMES_PER_TURN_MAX = 256   # Of one connection; what else was read waits for the loop's next turn.
-    OUT_BYTES_PER_TURN_MAX = 262144 # Replies of one turn; the message that goes beyond it is the turn's last.
+    OUT_BYTES_PER_TURN_MAX = 262144  # Replies of one turn; the message that goes beyond it is the turn's last.
     BUFFER_KEPT_BYTES_MAX = 65536   # A larger buffer is given back once it is empty.
 
 

@@ -74,7 +74,8 @@ FRAMES = [
     frame(TEXT, "grüße".encode()),
     frame(TEXT, b'{"t":"place","ref":12,"inst":1,"side":0,"px":2450,"qty":5,"tif":0,"flags":0}'),
     frame(TEXT, b'{"t":"batch","ref":13,"mode":0,"ops":[{"t":"cancel_ref","ref":14,"target_ref":12}]}'),
-    frame(TEXT, b'{"t":"login","ref":1,"key":"key","ts":1,"sig":"00ff","lane":0,"cod":0,"grace_ms":0,"epoch":0,"last_pseq":0}'),
+    frame(TEXT, b'{"t":"login","ref":1,"key":"key","ts":1,"sig":"00ff","lane":0,"cod":0,"grace_ms":0,'
+          b'"epoch":0,"last_pseq":0}'),
     frame(BINARY, b"x" * 125),
     frame(BINARY, b"y" * 126),
     frame(BINARY, b"z" * 300, fin=False) + frame(PING, b"p") + frame(0, b"", fin=False) + frame(0, b"end"),
