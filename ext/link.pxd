@@ -23,6 +23,7 @@ cdef class RateLimit:
 
 cdef class Link(FrameParser):
     cdef public object peer
+    cdef public tuple firm          # Names of the accounts whose drop copies it may hear.
     cdef public int gate            # Reason every order message is refused with; 0 when orders are welcome.
     cdef public Py_ssize_t backlog_bytes_max
     cdef public bint only_cancels   # Of order messages only those that end orders are taken.

@@ -19,6 +19,7 @@ class Link(FrameParser):
     only_cancels: bool
     is_private: bool
     is_text: bool
+    firm: tuple[str, ...] | None
     requests_waiting: int
     conflate_bytes_max: int
     conflate_low_bytes: int
@@ -46,6 +47,8 @@ class Link(FrameParser):
     def commands_taken(self) -> int: ...
     def open(self, account: int, lane: int, last_ref: int, rate: RateLimit) -> None:
         """Decode order messages here from now on: the session has logged in."""
+    def send_frames(self, frames: bytes) -> None:
+        """Queue whole frames, end to end; `flush` writes them."""
     def cut_off(self) -> None:
         """Close a connection that does not read."""
     def bytes_sent(self) -> int:

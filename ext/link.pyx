@@ -316,6 +316,10 @@ cdef class Link(FrameParser):
         frames.size = 0
         return 0
 
+    def send_frames(self, bytes frames not None):
+        """Queue whole frames, end to end; `flush` writes them."""
+        self.out.append(<const uint8_t *>PyBytes_AS_STRING(frames), PyBytes_GET_SIZE(frames))
+
     def cut_off(self):
         """Close a connection that does not read."""
         code = CLOSE_SLOW_PRIVATE if self.is_private else CLOSE_SLOW_PUBLIC

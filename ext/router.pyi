@@ -1,13 +1,12 @@
 """Durable events -> the connections that may hear them."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 from ext.history import HALF_BYTES as HALF_BYTES
 from ext.link import Link
 from ext.market import Market
-
-class Account:
-    """The private stream of one account; of use from Cython only."""
+from ext.streams import CopyStream
 
 class Router:
     """Routes event records to links."""
@@ -59,6 +58,11 @@ class Router:
         """Return private messages as frames, end to end; None where the first ones are not kept."""
     def replay(self, link: Link, first: int, last: int) -> int:
         """Queue private messages once more; return 0, or the oldest there is where the first ones are gone."""
+    on_account: Callable[[int], None] | None
+    def copy_stream(self, numbers: list[int]) -> CopyStream:
+        """Return a new stream of all private messages of some accounts."""
+    def join(self, stream: CopyStream, number: int) -> None:
+        """Have a stream tell an account's messages from now on."""
     def pseqs(self) -> list[int]:
         """Return the last private sequence number of every account, by number."""
     def route(self, first_seq: int, ts_ns: int, events: Any) -> list[tuple[int, int, int, int, int]]:

@@ -12,10 +12,11 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ext.encoder cimport is_private, put_answer, put_notice, put_private, put_response
 from ext.frames cimport Buffer
-from ext.history cimport History
+from ext.history cimport History, frame_head
 from ext.link cimport Link
 from ext.market cimport CHANNELS, Market
 from ext.reasons cimport D_QUOTE, D_USER
+from ext.streams cimport AccountStream, CopyStream
 from ext.tape cimport CandleClock
 from ext.types cimport (
     E_ACK, E_AUCTION, E_DONE, E_FILL, E_INDEX, E_INDICATIVE, E_INSTRUMENT, E_LAYER, E_LEVEL, E_LOT_STATE, E_MARK,
@@ -30,18 +31,6 @@ cdef enum:
     LAYERS = 9                  # Of the waterfall, counted from 1 (exchange/clearing/waterfall.py).
     COD_FLAGGED = 2             # exchange/records.py: SessionNote.
     NODE_FAILED = 2             # exchange/clearing/detection.py
-
-
-cdef class Account:
-    """The private stream of one account."""
-
-    cdef list links
-    cdef int64_t pseq
-    cdef History history
-
-    def __cinit__(self, Py_ssize_t half_bytes):
-        self.links = []
-        self.history = History(half_bytes)
 
 
 cdef class Router:
@@ -65,6 +54,7 @@ cdef class Router:
     cdef readonly Py_ssize_t history_bytes  # Frames kept of each account are at least so many bytes.
     cdef readonly dict modes        # (mode, grace in ns) of cancel on disconnect by (account, lane), as journalled.
     cdef readonly dict switches     # Timeouts in ns of dead-man switches by (account, lane, scope), likewise.
+    cdef public object on_account   # Called with an account number that is met for the first time.
     cdef dict requests              # Who waits for the answer to an administrative command: (link, ref), by gseq.
     cdef readonly int64_t failed_lots   # Lots in delivery that have failed since the journal's beginning.
     cdef int64_t layer_micros[LAYERS]   # Taken from each layer of the waterfall since then.
@@ -85,10 +75,12 @@ cdef class Router:
 
     # Who listens.
 
-    cdef Account account(self, uint32_t number):
+    cdef AccountStream account(self, uint32_t number):
         while <uint32_t>len(self.accounts) <= number:
-            self.accounts.append(Account(self.history_bytes))
-        return <Account>self.accounts[number]
+            self.accounts.append(AccountStream(self.history_bytes))
+            if self.on_account is not None:
+                self.on_account(len(self.accounts) - 1)
+        return <AccountStream>self.accounts[number]
 
     def market(self, uint32_t instrument):
         """Return the market of an instrument, made at first use."""
@@ -175,9 +167,24 @@ cdef class Router:
         link.out.append(<const uint8_t *>PyBytes_AS_STRING(frames), PyBytes_GET_SIZE(frames))
         return 0
 
+    def copy_stream(self, list numbers):
+        """Return a new stream of all private messages of some accounts."""
+        cdef CopyStream stream = CopyStream(self.history_bytes)
+        for number in numbers:
+            self.join(stream, number)
+        return stream
+
+    def join(self, CopyStream stream not None, uint32_t number):
+        """Have a stream tell an account's messages from now on."""
+        cdef AccountStream account = self.account(number)
+        if stream not in account.copies:
+            account.copies.append(stream)
+            stream.numbers.append(number)
+            stream.seq += account.pseq
+
     def pseqs(self):
         """Return the last private sequence number of every account, by number, for a snapshot."""
-        return [(<Account>account).pseq for account in self.accounts]
+        return [(<AccountStream>account).pseq for account in self.accounts]
 
     # What happens.
 
@@ -298,7 +305,7 @@ cdef class Router:
 
     cdef int route_answer(self, const Event *event, int64_t ts_us) except -1:
         """An ACK or REJECT, to the session of (account, lane)."""
-        cdef Account account
+        cdef AccountStream account
         if event.flags & V_QUOTE:
             # About an order of a quote: the event carries the quote's set, not the lane. Its own command's answer
             # came just before, and was for the session that must hear this.
@@ -350,7 +357,7 @@ cdef class Router:
 
     cdef int route_private(self, const Event *event, int64_t ts_us) except -1:
         """What happened to an account's orders or holdings, to every session of the account."""
-        cdef Account account = self.account(event.account)
+        cdef AccountStream account = self.account(event.account)
         account.pseq += 1
         cdef Py_ssize_t start = account.history.begin(account.pseq)
         cdef Buffer frames = account.history.recent
@@ -358,6 +365,19 @@ cdef class Router:
         for item in account.links:
             (<Link>item).out.append(frames.data + start, frames.size - start)
             self.mark(<Link>item)
+        if account.copies:
+            self.copy(account, event.account, frames, start)
+        return 0
+
+    cdef int copy(self, AccountStream account, uint32_t number, Buffer frames, Py_ssize_t start) except -1:
+        """Tell the firms of an account; the message begins after its frame's head."""
+        cdef Py_ssize_t message = start + frame_head(frames.data + start)
+        cdef CopyStream stream
+        for item in account.copies:
+            stream = <CopyStream>item
+            stream.tell(number, frames.data + message, frames.size - message)
+            for link in stream.links:
+                self.mark(<Link>link)
         return 0
 
     cdef int route_notice(self, const Event *event, int64_t ts_us) except -1:

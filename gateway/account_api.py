@@ -11,12 +11,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-import numpy as np
 from aiohttp import web
 
 from exchange.catalogue import Catalogue
 from exchange.engine import Core
 from exchange.reasons import REJECT_TEXT, RejectReason
+from gateway.account_view import read_holdings
 from gateway.auth import ApiKey, KeyStore, LoginGuard
 from gateway.config import GatewayConfig
 from gateway.protocol import INTEGER_MAX, MessageType
@@ -197,12 +197,12 @@ class AccountApi:
         return [row for row, _ in zip(rows, range(limit), strict=False)]
 
     def _positions(self, account: int, request: web.Request) -> Answer:
-        rows = np.frombuffer(self._engine.core.positions_bytes(), np.int64).reshape(-1, 5)
         names = ("inst", "net", "open_buy", "open_sell")
-        mine = rows[rows[:, 0] == account][:, 1:].tolist()
+        held = read_holdings(self._engine, account).positions
         return {
             "positions": [
-                {"symbol": self._engine.catalogue.symbol(row[0])} | dict(zip(names, row, strict=True)) for row in mine
+                {"symbol": self._engine.catalogue.symbol(inst)} | dict(zip(names, (inst, *lots), strict=True))
+                for inst, lots in held.items()
             ]
         }
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SCOPES = ("read", "trade", "cancel")
+SCOPES = ("read", "trade", "cancel", "copy")
 DEFAULT_SCOPES = ("read", "trade")
+FIRM_ACCOUNTS_MAX = 1_024  # Accounts of a drop copy.
 SECRET_BYTES = 32
 KEY_ID_BYTES = 9
 ADDRESSES_WATCHED_MAX = 10_000
@@ -26,12 +27,16 @@ class KeyFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One key: `read` hears the private stream, `cancel` may end orders as well, and `trade` may do everything."""
+    """One key: `read` hears the private stream, `cancel` may end orders as well, and `trade` may do everything.
+
+    `copy` hears drop copies: what happens to `account` and to the accounts named in `copies`, a firm's.
+    """
 
     key_id: str
     secret: bytes = field(repr=False)
     account: str
     scopes: frozenset[str] = frozenset(DEFAULT_SCOPES)
+    copies: tuple[str, ...] = ()
 
     @property
     def may_trade(self) -> bool:
@@ -46,7 +51,12 @@ class ApiKey:
     @property
     def is_private(self) -> bool:
         """Whether the account's private stream is sent; a trader must hear of his fills."""
-        return bool(self.scopes)
+        return bool(self.scopes - {"copy"})
+
+    @property
+    def firm(self) -> tuple[str, ...]:
+        """The accounts whose drop copies are sent; none without the scope `copy`."""
+        return tuple(sorted({self.account, *self.copies})) if "copy" in self.scopes else ()
 
     @property
     def text(self) -> str:
@@ -59,17 +69,27 @@ def sign(secret: bytes, nonce: bytes, key_id: str, ts_us: int) -> bytes:
     return hmac.digest(secret, nonce + key_id.encode() + str(ts_us).encode(), hashlib.sha256)
 
 
-def generate_key(account: str, scopes: Iterable[str] = DEFAULT_SCOPES) -> ApiKey:
+def generate_key(account: str, scopes: Iterable[str] = DEFAULT_SCOPES, copies: Iterable[str] = ()) -> ApiKey:
     """Return a new random key for an account.
 
     Raises:
-        ValueError: a scope that does not exist.
+        ValueError: a scope that does not exist; accounts to copy without the scope `copy`, or too many.
 
     """
-    unknown = set(scopes) - set(SCOPES)
+    scopes, copies = frozenset(scopes), tuple(copies)
+    check_rights(scopes, copies)
+    return ApiKey(secrets.token_urlsafe(KEY_ID_BYTES), secrets.token_bytes(SECRET_BYTES), account, scopes, copies)
+
+
+def check_rights(scopes: frozenset[str], copies: tuple[str, ...]) -> None:
+    """Raise ValueError for rights that make no sense."""
+    unknown = scopes - set(SCOPES)
     if unknown:
         raise ValueError(f"scopes must be of {', '.join(SCOPES)}, was {', '.join(sorted(unknown))}")
-    return ApiKey(secrets.token_urlsafe(KEY_ID_BYTES), secrets.token_bytes(SECRET_BYTES), account, frozenset(scopes))
+    if copies and "copy" not in scopes:
+        raise ValueError("accounts to copy need the scope copy")
+    if len(copies) >= FIRM_ACCOUNTS_MAX:
+        raise ValueError(f"a firm must be of at most {FIRM_ACCOUNTS_MAX} accounts")
 
 
 class KeyStore:
@@ -140,6 +160,7 @@ class KeyStore:
         path = Path(path)
         entries = [
             {"key": key.key_id, "secret": key.secret.hex(), "account": key.account, "scopes": sorted(key.scopes)}
+            | ({"copies": list(key.copies)} if key.copies else {})
             for key in self._keys.values()
         ]
         beside = path.with_name(f"{path.name}.new")
@@ -157,12 +178,11 @@ class KeyStore:
 
 
 def _key_from(entry: Any) -> ApiKey:
-    scopes = frozenset(entry["scopes"])
-    if not scopes <= set(SCOPES):
-        raise ValueError(f"scopes must be of {', '.join(SCOPES)}")
-    if not isinstance(entry["key"], str) or not isinstance(entry["account"], str):
-        raise ValueError("key and account must be text")
-    return ApiKey(entry["key"], bytes.fromhex(entry["secret"]), entry["account"], scopes)
+    scopes, copies = frozenset(entry["scopes"]), tuple(entry.get("copies", ()))
+    if not all(isinstance(name, str) for name in (entry["key"], entry["account"], *copies)):
+        raise ValueError("key, account and the accounts to copy must be text")
+    check_rights(scopes, copies)
+    return ApiKey(entry["key"], bytes.fromhex(entry["secret"]), entry["account"], scopes, copies)
 
 
 class LoginGuard:

@@ -13,6 +13,7 @@ from ext.history import HALF_BYTES
 from ext.link import Link
 from ext.market import Market
 from ext.router import Router
+from gateway.copies import Copies
 from gateway.curves import CurveBoard
 from gateway.market_data import NS_PER_US, InstrumentBoard
 from gateway.protocol import CANDLE_INTERVALS_S, DEFAULTS, Channel, Options
@@ -36,6 +37,7 @@ class Publisher:
         self.board = InstrumentBoard(catalogue)
         self.strips = StripBoard(self.board, self.router)
         self.curves = CurveBoard(self.board, self.router)
+        self.copies = Copies(catalogue, self.router)
         self.book_depth_max = book_depth_max
         self.durable_seq = 0
         self.last_ts_ns = now_ns
@@ -114,6 +116,8 @@ class Publisher:
         """Add a subscriber to instruments, or (None) to all and those to come; return the snapshots to begin with."""
         if channel is Channel.CURVE:
             return self.curves.subscribe(link, handles, self.last_ts_ns // NS_PER_US)
+        if channel.is_private:
+            return self.copies.subscribe(link) if channel is Channel.COPY else []
         variant, conflate_us = opts.depth or opts.interval_s, opts.conflate_ms * US_PER_MS
         if handles is None:
             self.router.follow_listings(channel, link, variant, conflate_us)
@@ -138,6 +142,10 @@ class Publisher:
         """Take a subscriber off instruments, or (None) off all but those to keep."""
         if channel is Channel.CURVE:
             self.curves.unsubscribe(link, handles, keep)
+            return
+        if channel.is_private:
+            if channel is Channel.COPY:
+                self.copies.unsubscribe(link)
             return
         variant = opts.depth or opts.interval_s
         if handles is None:

@@ -18,6 +18,7 @@ from exchange.engine import Core
 from exchange.reasons import RejectReason
 from exchange.records import NoticeKind
 from gateway.account_api import AccountApi
+from gateway.archive import Archive
 from gateway.auth import KeyStore, LoginGuard
 from gateway.config import GatewayConfig
 from gateway.connection import Connection, Upgrade
@@ -27,6 +28,7 @@ from gateway.http_api import routes
 from gateway.lanes import Lanes
 from gateway.market_data import NS_PER_US, seconds
 from gateway.metrics import ClearingReading, Metrics, Reading, read_clearing
+from gateway.private_channels import Sources
 from gateway.protocol import NONCE_BYTES, CloseCode, MessageType, pack
 from gateway.publisher import Publisher
 from gateway.session import Session, Venue
@@ -83,6 +85,7 @@ class Server:
         publisher: the sequencer's publisher, already fed with everything replayed at the start.
         keys: who may log in.
         config: limits.
+        archive: where old private messages are found; without one there are those in memory.
 
     """
 
@@ -93,6 +96,7 @@ class Server:
         publisher: Publisher,
         keys: KeyStore,
         config: GatewayConfig | None = None,
+        archive: Archive | None = None,
     ) -> None:
         self.config = config or GatewayConfig()
         self.publisher = publisher
@@ -127,6 +131,13 @@ class Server:
             durable_seq=lambda: self.sequencer.durable_seq,
             next_seq=lambda: self.sequencer.next_seq,
             submit=lambda records: self.sequencer.submit(records),
+            sources=Sources(
+                engine=engine,
+                publisher=publisher,
+                archive=archive,
+                durable_seq=lambda: self.sequencer.durable_seq,
+                wall_us=self.wall_us,
+            ),
             owe=self._owe,
         )
 
@@ -140,6 +151,7 @@ class Server:
         router, now_ns = self.publisher.router, time.monotonic_ns()
         self.lanes.recover(router.modes, now_ns)
         self.switches.recover(router.switches, now_ns)
+        self.open_firms()
         await self._runner.setup()
         server = self._runner.server
         assert server is not None
@@ -151,6 +163,12 @@ class Server:
         self.port = self._listener.sockets[0].getsockname()[1]
         self._ticker = loop.create_task(self._tick_for_ever())
         return self.port
+
+    def open_firms(self) -> None:
+        """Begin the drop copies of every key that may hear some, so that they can be told again."""
+        for key in self._venue.keys:
+            if key.firm:
+                self.publisher.copies.open(key.firm)
 
     def drain(self) -> None:
         """Refuse new connections and new orders."""
@@ -175,6 +193,8 @@ class Server:
                 [connection.gone for connection in self._connections],
                 timeout=2 * self.config.close_timeout_ms / 1_000,
             )
+        if self._venue.sources.archive is not None:
+            await self._venue.sources.archive.close()
         if self._ticker is not None:
             self._ticker.cancel()
         self._owe(self.lanes.give_up())

@@ -19,6 +19,7 @@ from gateway.bucket import Rate
 from gateway.clearing_requests import record_of
 from gateway.config import MESSAGE_BYTES_BEFORE_LOGIN_MAX, MESSAGE_BYTES_MAX, GatewayConfig
 from gateway.lanes import Lanes
+from gateway.private_channels import PrivateChannels, Sources
 from gateway.protocol import (
     EPOCH,
     VERSION,
@@ -56,6 +57,7 @@ REPLAY_UNITS = 64  # What a replay takes from it.
 PERMISSION_READ = 1
 PERMISSION_TRADE = 2
 PERMISSION_CANCEL = 4
+PERMISSION_COPY = 8
 BUCKET_ORDERS = 0
 BUCKET_CANCELS = 1
 
@@ -84,6 +86,7 @@ class Venue:
     durable_seq: Callable[[], int]
     next_seq: Callable[[], int]  # Of the first command of the next `submit`.
     submit: Callable[[bytes], bool]  # Queues command records; False when there is no room for them.
+    sources: Sources
     owe: Callable[[bytes], None]  # Submits command records, now or, where there is no room for them, soon.
 
 
@@ -100,6 +103,7 @@ class Session:
         self.state = State.HELLO
         self.account = 0
         self.account_name = ""
+        self.private: PrivateChannels  # Once it is live.
         self.lane = 0
         self.may_cancel = False
         self.cod = CancelOnDisconnect.OFF
@@ -171,10 +175,11 @@ class Session:
         silent_ns = now_ns - self.link.seen_ns
         if silent_ns >= self.heartbeat_ms * config.heartbeats_missed_max * NS_PER_MS:
             raise WireError("the client was silent for too long", close_code=CloseCode.HEARTBEAT)
+        told = self.private.due(now_ns)
         if now_ns < self._heartbeat_due_ns:
-            return []
+            return told
         self._heartbeat_due_ns = now_ns + self.heartbeat_ms * NS_PER_MS
-        return [self._heartbeat()]
+        return [*told, self._heartbeat()]
 
     def end(self, now_ns: int) -> None:
         """Note that the connection is over. Harmless when called again."""
@@ -249,7 +254,9 @@ class Session:
         if not key.may_cancel:
             link.gate = int(RejectReason.SCOPE)
         link.only_cancels = not key.may_trade
-        link.is_private = key.is_private
+        link.is_private = key.is_private or bool(key.firm)
+        link.firm = key.firm
+        self.private = PrivateChannels(self.venue.sources, link, key, self.account)
         link.is_text = self._speaks_text  # Answers have the form of the last login.
         link.open(self.account, self.lane, last_ref, self.venue.lanes.rate(self.account))
         if key.is_private:
@@ -262,7 +269,7 @@ class Session:
             [BUCKET_CANCELS, 2 * config.orders_per_s, 2 * config.burst_orders],
         ]
         permissions = PERMISSION_READ * ("read" in key.scopes) | PERMISSION_TRADE * key.may_trade
-        permissions |= PERMISSION_CANCEL * ("cancel" in key.scopes)
+        permissions |= PERMISSION_CANCEL * ("cancel" in key.scopes) | PERMISSION_COPY * ("copy" in key.scopes)
         publisher = self.venue.publisher
         pseq, gseq = publisher.router.pseq(self.account), publisher.durable_seq
         return pack(
@@ -299,31 +306,26 @@ class Session:
         config, handles = self.venue.config, self.subscriptions.handles + len(request.insts or ())
         if len(self.subscriptions) >= config.subscriptions_per_session_max or handles > config.handles_per_session_max:
             raise RequestError(request.ref, RejectReason.OPEN_LIMIT)
+        if request.chan.is_private:
+            self.private.check(request.ref, request.chan)
         sub_id, snapshots = self.subscriptions.add(request)
-        return [pack(MessageType.RESP, request.ref, 0, sub_id), *snapshots]
+        return [pack(MessageType.RESP, request.ref, 0, sub_id), *snapshots, *self.private.begin(request, now_ns)]
 
     def _unsubscribe(self, request: Unsubscribe, now_ns: int) -> list[bytes]:
-        if not self.subscriptions.remove(request.sub_id):
+        channel = self.subscriptions.channel(request.sub_id)
+        if channel is None:
             raise RequestError(request.ref, RejectReason.MALFORMED)
+        self.subscriptions.remove(request.sub_id)
+        if not self.subscriptions.covers(channel):
+            self.private.leave(channel)
         return [pack(MessageType.RESP, request.ref, 0, request.sub_id)]
 
     def _replay(self, request: Replay, now_ns: int) -> list[bytes]:
-        """Tell private messages once more; the answer comes first, then they."""
-        router, link = self.venue.publisher.router, self.link
-        pseq = router.pseq(self.account)
-        last = pseq if request.last is None else min(request.last, pseq)
-        if not link.is_private:
-            raise RequestError(request.ref, RejectReason.SCOPE)
-        if request.first == 0:
-            raise RequestError(request.ref, RejectReason.MALFORMED)
-        oldest = router.oldest_pseq(self.account)
-        if request.first < oldest or (oldest == 0 and request.first <= pseq):
-            return [pack(MessageType.RESP, request.ref, int(RejectReason.REPLAY_TOO_OLD), oldest or pseq + 1)]
-        link.send(pack(MessageType.RESP, request.ref, 0, max(0, last - request.first + 1)))
-        router.replay(link, request.first, last)
-        return []
+        return self.private.replay(request)
 
     def _snapshot(self, request: Snapshot, now_ns: int) -> list[bytes]:
+        if request.inst is None:
+            return self.private.snapshot(request, now_ns)
         publisher = self.venue.publisher
         if not publisher.board.exists(request.inst):
             raise RequestError(request.ref, RejectReason.NO_INSTRUMENT)

@@ -48,6 +48,15 @@ class Subscriptions:
         self.handles += len(request.insts or ())
         return sub_id, self._publisher.subscribe(request.chan, self._link, request.insts, request.opts)
 
+    def channel(self, sub_id: int) -> Channel | None:
+        """Return the channel of a subscription; None where there is none of that number."""
+        request = self._requests.get(sub_id)
+        return None if request is None else request.chan
+
+    def covers(self, channel: Channel) -> bool:
+        """Whether there is a subscription to a channel. O(subscriptions)."""
+        return any(request.chan is channel for request in self._requests.values())
+
     def remove(self, sub_id: int) -> bool:
         """End a subscription; False if there is none of that number. What others cover goes on. O(instruments)."""
         request = self._requests.pop(sub_id, None)

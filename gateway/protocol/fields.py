@@ -29,6 +29,7 @@ class Form(enum.Enum):
     BYTES = "bytes"  # In text frames as hexadecimal digits.
     LIST = "list"
     MESSAGES = "messages"  # In text frames objects, each with its name.
+    MESSAGE = "message"  # Likewise, one.
 
 
 class Kind(NamedTuple):
@@ -83,6 +84,7 @@ def optional(kind: Kind) -> Kind:
 SIGNED = -INTEGER_MAX
 
 FIELDS: dict[str, Kind] = {
+    "accounts": numbers("numbers of accounts", 1 << 16, high=HANDLE_MAX),
     "account": integer("number of an account", high=HANDLE_MAX),
     "aggressor": choice("0 the buyer came in, 1 the seller, 2 none: of a call", 2),
     "arg": integer("goes with the code", SIGNED),
@@ -91,6 +93,7 @@ FIELDS: dict[str, Kind] = {
     "ask_qty": integer("lots shown at the best ask"),
     "ask_total": integer("sum of the best asks of all windows, ticks"),
     "asks": numbers("px, qty, px, qty, ..., best first", 1 << 16),
+    "available": integer("cash that is not reserved, micro-dollars", SIGNED),
     "band_dynamic_bps": integer("hundredths of a per cent, 0: none"),
     "band_static_bps": integer("hundredths of a per cent, 0: none"),
     "bid_lots": integer("lots of the best bids"),
@@ -101,6 +104,7 @@ FIELDS: dict[str, Kind] = {
     "cancel": choice("1: end all orders of the lane", 1),
     "case": integer("number of a default, 0: none"),
     "c": integer("last price, ticks"),
+    "cash": integer("collateral, micro-dollars", SIGNED),
     "cause": choice("cause of an entry, below", 255),
     "certified": integer("lots that were certified"),
     "chan": choice("channel, below", 255),
@@ -159,11 +163,14 @@ FIELDS: dict[str, Kind] = {
     "lot_scu": integer("SCU of a lot"),
     "lots": integer("lots", SIGNED),
     "max_frame": integer("most bytes of a frame to the server"),
+    "message": Kind(Form.MESSAGE, "a private message"),
     "micros": integer("micro-dollars", SIGNED),
     "min_qty": integer("fewer lots are not taken; 0: 1", SIGNED),
     "mode": choice("0: each operation stands for itself", 0),
     "n": integer("trades"),
     "name": text("name of a product"),
+    "names": Kind(Form.LIST, "names of accounts", most=1 << 16, of_text=True),
+    "net": integer("lots held, negative: sold", SIGNED),
     "next_ts": integer("microseconds: when the phase will end by itself; 0: not known"),
     "node": integer("first node, -1: none", -1),
     "nodes": numbers("rows of first, count", RUNS_MAX, row=2),
@@ -171,12 +178,14 @@ FIELDS: dict[str, Kind] = {
     "number": integer("counts up"),
     "o": integer("first price, ticks"),
     "oid": integer("handle of an order, 0: none"),
+    "open_buy": integer("lots of open buys"),
+    "open_sell": integer("lots of open sells"),
     "ops": Kind(Form.MESSAGES, "messages 16 to 19 and 28", most=OPERATIONS_MAX, default=None),
     "opts": numbers("depth, conflate_ms, interval_s", 3, nullable=True),
     "other": integer("number of the other account, 0: none", high=HANDLE_MAX),
     "other_class": choice("1: a substitute of an equivalent class will do", 1),
     "other_fabric": choice("1: a substitute in another fabric will do", 1),
-    "perms": integer("1 read, 2 trade, 4 cancel"),
+    "perms": integer("1 read, 2 trade, 4 cancel, 8 copy"),
     "points": numbers("hour, micros, hour, micros, ...", 1 << 16),
     "product": integer("number of a product", high=HANDLE_MAX),
     "pseq": integer("number of the private message, or of the last one"),
@@ -187,6 +196,7 @@ FIELDS: dict[str, Kind] = {
     "reason": integer("why"),
     "ref": integer("your reference"),
     "region": text("fabric"),
+    "reserved": integer("held for orders and positions, micro-dollars"),
     "restart_s": integer("seconds of a restart", high=AMOUNT_MAX),
     "role": choice("0 you are the buyer, 1 the provider", 1),
     "scope": choice("0 the lane, 1 the account", 1),

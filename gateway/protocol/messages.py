@@ -86,15 +86,17 @@ REQUESTS: tuple[Message, ...] = (
     Message(
         MessageType.REPLAY,
         "ref stream inst from [to]",
-        "Have your private messages `from` to `to` told once more (nil or left out: up to now), as they were. `stream` "
-        "0, `inst` nil. resp with their number in `arg`, then the messages; or REPLAY_TOO_OLD, `arg` the oldest there "
-        "is.",
-        {"stream": choice("0 private", 0), "to": optional(FIELDS["to"]), "inst": NOTHING},
+        "Have your private messages (`stream` 0), or drop copies (1), `from` to `to` told once more (nil or left out: "
+        "up to now), as they were. `inst` is nil. resp with their number in `arg`, then the messages. Old ones are "
+        "looked for in the journal, at most 65,536 a request: they take a while, and new messages may come between "
+        "them.",
+        {"stream": choice("0 private, 1 drop copies", 1), "to": optional(FIELDS["to"]), "inst": NOTHING},
     ),
     Message(
         MessageType.SNAPSHOT,
         "ref chan inst",
-        "Ask for a snapshot; resp, then the message.",
+        "Ask for a snapshot; resp, then the message. `inst` is nil in the channels 9 and 11.",
+        {"inst": optional(FIELDS["inst"])},
     ),
     Message(
         MessageType.PLACE,
@@ -255,6 +257,18 @@ REPLIES: tuple[Message, ...] = (
         MessageType.REPLACED,
         "pseq oid ref px qty leaves ts gseq",
         "The order has new terms; `qty` is the total; `px` of a block is its limit total.",
+    ),
+    Message(
+        MessageType.POSITION,
+        "inst net open_buy open_sell gseq",
+        "What you hold of an instrument, and lots of open orders in it, after the command `gseq`; 0, 0, 0: nothing any "
+        "more.",
+    ),
+    Message(
+        MessageType.BALANCE,
+        "cash reserved available ts gseq",
+        "Your collateral, what of it is held for orders and positions, and the rest, after the command `gseq`. Comes "
+        "after the positions of the same state.",
     ),
     Message(
         MessageType.NOTICE,
@@ -448,6 +462,17 @@ REPLIES: tuple[Message, ...] = (
         "cls seq ts index points",
         "The forward curve of a hardware class: `[hour, micros, hour, micros, ...]`, hours since 1970, micro-dollars "
         "per SCU-hour; `index` is that of the class, 0: none yet.",
+    ),
+    Message(
+        MessageType.COPY,
+        "seq account message",
+        "A drop copy: the private message `message`, an array as its account has it. `seq` counts up by one, over all "
+        "accounts of the firm.",
+    ),
+    Message(
+        MessageType.COPY_HEAD,
+        "seq accounts names",
+        "Where drop copies stand: `seq` of the last one, the firm's accounts, and their names in the same order.",
     ),
 )
 

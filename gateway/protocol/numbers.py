@@ -51,6 +51,8 @@ class MessageType(enum.IntEnum):
     BATCH_ACK = 36
     DONE = 37
     REPLACED = 38
+    POSITION = 39
+    BALANCE = 40
     NOTICE = 41
     TRANSFER = 42
     DELIVERY_TERMS = 43
@@ -90,6 +92,8 @@ class MessageType(enum.IntEnum):
     CLAIM = 122
     EXERCISE = 123
     CURVE = 124
+    COPY = 125
+    COPY_HEAD = 126
 
 
 class Channel(enum.IntEnum):
@@ -103,7 +107,14 @@ class Channel(enum.IntEnum):
     STRIPS = 6
     MARKS = 7
     CANDLES = 8
+    COPY = 9
     CURVE = 10
+    ACCOUNT = 11
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it is of an account or a firm rather than of instruments."""
+        return self in (Channel.COPY, Channel.ACCOUNT)
 
 
 class CloseCode(enum.IntEnum):

@@ -68,6 +68,7 @@ class Options(NamedTuple):
 
 
 DEFAULTS = Options()
+CONFLATED = (Channel.L1, Channel.L2, Channel.ACCOUNT)
 
 
 class Subscribe(NamedTuple):
@@ -87,7 +88,7 @@ class Unsubscribe(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """Type 6: private messages once more, `first` to `last`; `last` None: up to now."""
+    """Type 6: private messages, or drop copies, once more, `first` to `last`; `last` None: up to now."""
 
     ref: int
     stream: int
@@ -97,11 +98,11 @@ class Replay(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """Type 7."""
+    """Type 7. `inst` None: of a channel that is not of instruments."""
 
     ref: int
     chan: Channel
-    inst: int
+    inst: int | None
 
 
 class Deadman(NamedTuple):
@@ -223,15 +224,22 @@ def _subscription(ref: int, chan: Channel, insts: tuple[int, ...] | None, opts: 
     """Return a subscription whose options its channel has."""
     if opts.depth not in (BOOK_DEPTHS if chan is Channel.L2 else (0,)):
         raise ValueError(f"depth must be one of {BOOK_DEPTHS}, and of l2")
-    if opts.conflate_ms and not (
-        chan in (Channel.L1, Channel.L2) and CONFLATE_MS_MIN <= opts.conflate_ms <= CONFLATE_MS_MAX
-    ):
-        raise ValueError(f"conflation must be 0 or {CONFLATE_MS_MIN} to {CONFLATE_MS_MAX} ms, and of l1 or l2")
+    if opts.conflate_ms and not (chan in CONFLATED and CONFLATE_MS_MIN <= opts.conflate_ms <= CONFLATE_MS_MAX):
+        raise ValueError(f"conflation must be 0 or {CONFLATE_MS_MIN} to {CONFLATE_MS_MAX} ms, and of l1, l2 or account")
+    if chan.is_private and insts is not None:
+        raise ValueError("a private channel has no instruments")
     if chan is Channel.CANDLES:
         opts = opts._replace(interval_s=opts.interval_s or CANDLE_INTERVALS_S[0])
     if opts.interval_s not in (CANDLE_INTERVALS_S if chan is Channel.CANDLES else (0,)):
         raise ValueError(f"interval must be one of {CANDLE_INTERVALS_S} s, and of candles")
     return Subscribe(ref, chan, insts, opts)
+
+
+def _snapshot(ref: int, chan: Channel, inst: int | None) -> Snapshot:
+    """Return a request that names an instrument where its channel has instruments."""
+    if chan.is_private != (inst is None):
+        raise ValueError("inst must be nil in private channels, and only there")
+    return Snapshot(ref, chan, inst)
 
 
 def _nil(value: Any) -> None:
@@ -268,8 +276,8 @@ _CHECKS: dict[MessageType, tuple[Callable[..., Any], int, tuple[Callable[[Any], 
     MessageType.PING: (Ping, 0, (_number,)),
     MessageType.SUBSCRIBE: (_subscription, 1, (_channel, _instruments, _options)),
     MessageType.UNSUBSCRIBE: (Unsubscribe, 0, (_number,)),
-    MessageType.REPLAY: (Replay, 1, (_integer(0), _nil, _number, _optional(_number))),
-    MessageType.SNAPSHOT: (Snapshot, 0, (_channel, _handle)),
+    MessageType.REPLAY: (Replay, 1, (_integer(1), _nil, _number, _optional(_number))),
+    MessageType.SNAPSHOT: (_snapshot, 0, (_channel, _optional(_handle))),
     MessageType.DEADMAN: (Deadman, 0, (_timeout, _integer(1))),
     MessageType.STATUS_QUERY: (StatusQuery, 0, (_number,)),
 }

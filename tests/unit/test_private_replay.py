@@ -23,7 +23,7 @@ class Told:
     """The private stream of one account, as the router tells it."""
 
     def __init__(self, history_bytes):
-        self.router = Router(history_bytes)
+        self.router = Router(history_bytes=history_bytes)
         self.link = Link(self, lambda records: True)
         self.link.transport = Buffered()
         self.link.open(ANN, 0, 0, RateLimit(0, 1))
@@ -126,7 +126,7 @@ def test_replay_on_demand_ses_063():
 
 
 @pytest.mark.parametrize(
-    "request_", [[6, 7, 1, None, 1], [6, 7, 0, 1, 1], [6, 7, 0, None, 0], [6, 7, 0, None], [6, 7, 0, None, 1, 2, 3]]
+    "request_", [[6, 7, 2, None, 1], [6, 7, 0, 1, 1], [6, 7, 0, None, 0], [6, 7, 0, None], [6, 7, 0, None, 1, 2, 3]]
 )
 def test_a_replay_that_makes_no_sense_ses_063(request_):
     assert live(frozen_venue()).send(request_) == [[66, 7, R.MALFORMED, 0]]

@@ -178,7 +178,7 @@ def test_floors_are_told_apart(name, source, is_upward):
 
 def unused(product):
     """Modules that no other one imports, and where the program does not begin."""
-    entry_points = {"gateway.cli", *(module for module, _ in SUBCOMMANDS.values())}
+    entry_points = {"gateway.cli", "gateway.archive_reader", *(module for module, _ in SUBCOMMANDS.values())}
     used = {name for module in product for name in imports(module.tree) if name != module.name}
     packages = {module.name for module in product if module.path.name == "__init__.py"}
     return [module.name for module in product if module.name not in used | entry_points | packages]
