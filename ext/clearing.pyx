@@ -112,7 +112,7 @@ cdef list block_rows(State *self, uint32_t account):
 
 
 cdef bytes position_rows(State *self, uint32_t account):
-    """Account, instrument, lots, open buys and sells of every position that has any of the three; 0: of all accounts."""
+    """Account, instrument, lots, open buys and sells of positions that have any of the three; account 0: of all."""
     cdef uint32_t slot, rows = 0
     cdef Position *position
     cdef int64_t *row

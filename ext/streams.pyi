@@ -1,5 +1,6 @@
 """Private streams: of one account, and of all accounts of a firm (drop copy)."""
 
+from ext.history import HALF_BYTES as HALF_BYTES
 from ext.link import Link
 
 class AccountStream:
