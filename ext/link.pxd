@@ -43,6 +43,8 @@ cdef class Link(FrameParser):
     cdef public int requests_waiting    # For the answer to an administrative command (ext/router.pyx).
     cdef bint is_dirty
     cdef bint is_submitting
+    cdef bint will_be_answered      # Commands of this read were taken: the router will write to this link.
+    cdef bint has_replies           # The peer has replied to messages of this read.
     cdef int64_t pings_until_ns      # When the credit for pings would be used up to the last.
     cdef int64_t wall_us
     cdef int64_t breach_ns          # Since when the rate has been exceeded without a second's break; 0: it is not.

@@ -100,10 +100,14 @@ cdef class Link(FrameParser):
     cdef int begin_read(self) except -1:
         self.seen_ns = clock_ns(CLOCK_MONOTONIC)
         self.wall_us = clock_ns(CLOCK_REALTIME) // 1000
+        self.will_be_answered = False
+        self.has_replies = False
         return 0
 
     cdef int end_read(self) except -1:
         self.submit_commands()
+        if self.will_be_answered and not self.has_replies:
+            return 0        # What is queued leaves with the answers, in one write; at the next tick at the latest.
         return self.write_out()
 
     cdef int settle(self) except -1:
@@ -196,6 +200,7 @@ cdef class Link(FrameParser):
 
     cdef int ask_peer(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1:
         cdef bytes message = PyBytes_FromStringAndSize(<const char *>data, size)
+        self.has_replies = True
         self.frames_left -= REQUEST_FRAMES - 1      # One is counted already.
         try:
             for reply in self.peer.receive(message, opcode == OP_TEXT, self.seen_ns):
@@ -214,6 +219,7 @@ cdef class Link(FrameParser):
         while at < self.commands.count:
             end = self.end_of_piece(at)
             if self.submit(self.commands.copy(at, end - at)):
+                self.will_be_answered = True
                 self.commands_taken += end - at
                 for i in range(at, end):
                     self.submitted_ref = max(self.submitted_ref, self.commands.records[i].ref)

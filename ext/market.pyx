@@ -202,11 +202,8 @@ cdef class Market:
         """A TRADE; one that does not form the price is in no candle."""
         cdef TradeRow kept
         cdef int64_t[9] row
-        if self.is_heard(CHANNEL_TRADES):
-            self.seq[CHANNEL_TRADES] += 1
-            kept.seq = self.seq[CHANNEL_TRADES]
-        else:
-            kept.seq = 0                        # Told to nobody.
+        self.seq[CHANNEL_TRADES] += 1           # Also of those that nobody hears: who comes back sees what is missing.
+        kept.seq = self.seq[CHANNEL_TRADES]
         kept.ts_us = ts_us
         kept.match_id = event.match_id
         kept.price = event.price
@@ -219,7 +216,9 @@ cdef class Market:
         if forms_price:
             for series in self.candles():
                 (<Series>series).add_trade(event.price, event.lots, ts_us, clock)
-        if kept.seq == 0:
+        if not self.is_heard(CHANNEL_TRADES):
+            if self.views[CHANNEL_TRADES] is not None:
+                (<View>self.views[CHANNEL_TRADES]).seq = kept.seq
             return 0
         row = [
             E_TRADE, self.instrument, <int64_t>kept.seq, ts_us, <int64_t>event.match_id, event.price, event.lots,

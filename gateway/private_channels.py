@@ -8,10 +8,8 @@ from ext.link import Link
 from gateway.account_view import AccountView, ReadEngine
 from gateway.archive import Archive, Wanted
 from gateway.auth import ApiKey
-from gateway.protocol import Channel, MessageType, Replay, RequestError, Snapshot, Subscribe, pack
+from gateway.protocol import Channel, MessageType, Replay, RequestError, Snapshot, Stream, Subscribe, pack
 from gateway.publisher import Publisher
-
-PRIVATE_STREAM, DROP_COPIES = 0, 1  # Streams of a replay.
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +65,8 @@ class PrivateChannels:
 
     def replay(self, request: Replay) -> list[bytes]:
         """Tell messages once more, from memory or, the older ones, from the journal (SES-063, SES-074)."""
-        is_copy = request.stream == DROP_COPIES
+        is_copy = request.stream is Stream.COPY
         self.check(request.ref, Channel.COPY if is_copy else Channel.ACCOUNT)
-        if request.first == 0:
-            raise RequestError(request.ref, RejectReason.MALFORMED)
         router, copies = self._sources.publisher.router, self._sources.publisher.copies
         stream = copies.open(self._key.firm) if is_copy else None
         newest = stream.seq if stream else router.pseq(self._account)
@@ -87,7 +83,7 @@ class PrivateChannels:
         archive = self._sources.archive
         if archive is None:
             return [pack(MessageType.RESP, request.ref, int(RejectReason.REPLAY_TOO_OLD), oldest)]
-        is_copy = request.stream == DROP_COPIES
+        is_copy = request.stream is Stream.COPY
         accounts = self._sources.publisher.copies.numbers(self._key.firm) if is_copy else [self._account]
         if not archive.ask(Wanted(self._link, request.ref, accounts, is_copy, request.first, last)):
             raise RequestError(request.ref, RejectReason.OVERLOAD)

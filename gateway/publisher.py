@@ -16,9 +16,10 @@ from ext.router import Router
 from gateway.copies import Copies
 from gateway.curves import CurveBoard
 from gateway.market_data import NS_PER_US, InstrumentBoard
-from gateway.protocol import CANDLE_INTERVALS_S, DEFAULTS, Channel, Options
+from gateway.protocol import CANDLE_INTERVALS_S, DEFAULTS, Channel, MessageType, Options, pack
 from gateway.strips import StripBoard
 
+TRADES_TOLD_AGAIN = 1_000  # As many as are kept of an instrument.
 US_PER_MS = 1_000
 
 class Publisher:
@@ -168,6 +169,14 @@ class Publisher:
             intervals = market.intervals_of(link) or CANDLE_INTERVALS_S[:1]
             return [one for interval in intervals for one in self._snapshot(channel, handle, Options(0, 0, interval))]
         return self._snapshot(channel, handle, Options(market.depth_of(link)))
+
+    def trades(self, handle: int, first: int, last: int | None) -> tuple[list[bytes], int]:
+        """Return trades of an instrument once more, and the number of the oldest one that is kept."""
+        market = self.router.market(handle)
+        rows = market.last_trades(TRADES_TOLD_AGAIN)
+        oldest = rows[0][0] if rows else market.last_seq(Channel.TRADES) + 1
+        wanted = [row for row in rows if first <= row[0] and (last is None or row[0] <= last)]
+        return [pack(MessageType.TRADE, handle, *row) for row in wanted], oldest
 
     def _snapshot(self, channel: Channel, handle: int, opts: Options) -> list[bytes]:
         """Return the messages that say how a channel of a listed instrument stands; none for trades."""

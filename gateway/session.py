@@ -321,7 +321,14 @@ class Session:
         return [pack(MessageType.RESP, request.ref, 0, request.sub_id)]
 
     def _replay(self, request: Replay, now_ns: int) -> list[bytes]:
-        return self.private.replay(request)
+        if request.inst is None:
+            return self.private.replay(request)
+        if not self.venue.publisher.board.exists(request.inst):
+            raise RequestError(request.ref, RejectReason.NO_INSTRUMENT)
+        trades, oldest = self.venue.publisher.trades(request.inst, request.first, request.last)
+        if request.first < oldest:
+            return [pack(MessageType.RESP, request.ref, int(RejectReason.REPLAY_TOO_OLD), oldest)]
+        return [pack(MessageType.RESP, request.ref, 0, len(trades)), *trades]
 
     def _snapshot(self, request: Snapshot, now_ns: int) -> list[bytes]:
         if request.inst is None:

@@ -21,6 +21,7 @@ from gateway.protocol.numbers import (
     Channel,
     CloseCode,
     MessageType,
+    Stream,
 )
 from gateway.protocol.requests import (
     DEFAULTS,
@@ -49,5 +50,6 @@ __all__ = [
     "CONFLATE_MS_MIN", "DEFAULTS", "EPOCH", "INTEGER_MAX", "MESSAGES", "NONCE_BYTES", "ORDER_TYPES", "REPLIES",
     "REQUESTS", "SIGNATURE_BYTES", "VERSION", "CancelOnDisconnect", "Channel", "ClearingRequest", "CloseCode",
     "Deadman", "Login", "Logout", "Message", "MessageType", "Options", "Ping", "Replay", "Request", "RequestError",
-    "Snapshot", "StatusQuery", "Subscribe", "Unsubscribe", "WireError", "malformed", "pack", "parse", "unpack",
+    "Snapshot", "StatusQuery", "Stream", "Subscribe", "Unsubscribe", "WireError", "malformed", "pack", "parse",
+    "unpack",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from exchange.units import FABRICS_MAX
 from gateway.clearing_requests import PARTICIPANTS, described
-from gateway.protocol.fields import FIELDS, NOTHING, Form, Kind, choice, integer, optional, text
+from gateway.protocol.fields import FIELDS, Form, Kind, choice, integer, optional, text
 from gateway.protocol.numbers import HANDLE_MAX, VALUE_MAX, MessageType
 
 
@@ -86,11 +86,16 @@ REQUESTS: tuple[Message, ...] = (
     Message(
         MessageType.REPLAY,
         "ref stream inst from [to]",
-        "Have your private messages (`stream` 0), or drop copies (1), `from` to `to` told once more (nil or left out: "
-        "up to now), as they were. `inst` is nil. resp with their number in `arg`, then the messages. Old ones are "
-        "looked for in the journal, at most 65,536 a request: they take a while, and new messages may come between "
-        "them.",
-        {"stream": choice("0 private, 1 drop copies", 1), "to": optional(FIELDS["to"]), "inst": NOTHING},
+        "Have your private messages (`stream` 0), drop copies (1), or trades of the instrument `inst` (2, else nil) "
+        "`from` to `to` told once more (nil or left out: up to now), as they were. resp with their number in `arg`, "
+        "then the messages. Old ones of 0 and 1 are looked for in the journal, at most 65,536 a request: they take a "
+        "while, and new messages may come between them. Of trades the last 1,000 are kept; older ones are answered "
+        "by REPLAY_TOO_OLD, `arg` the oldest there is.",
+        {
+            "stream": choice("0 private, 1 drop copies, 2 trades", 2),
+            "to": optional(FIELDS["to"]),
+            "inst": optional(FIELDS["inst"]),
+        },
     ),
     Message(
         MessageType.SNAPSHOT,

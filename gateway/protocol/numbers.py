@@ -117,6 +117,14 @@ class Channel(enum.IntEnum):
         return self in (Channel.COPY, Channel.ACCOUNT)
 
 
+class Stream(enum.IntEnum):
+    """What can be told once more (message 6)."""
+
+    PRIVATE = 0
+    COPY = 1
+    TRADES = 2
+
+
 class CloseCode(enum.IntEnum):
     """Why the server ends a connection; those below 4000 are RFC 6455's."""
 

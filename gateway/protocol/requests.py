@@ -27,6 +27,7 @@ from gateway.protocol.numbers import (
     Channel,
     CloseCode,
     MessageType,
+    Stream,
 )
 
 
@@ -88,11 +89,11 @@ class Unsubscribe(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """Type 6: private messages, or drop copies, once more, `first` to `last`; `last` None: up to now."""
+    """Type 6: messages of a stream once more, `first` to `last`; `last` None: up to now. Only trades have an `inst`."""
 
     ref: int
-    stream: int
-    inst: None
+    stream: Stream
+    inst: int | None
     first: int
     last: int | None = None
 
@@ -242,9 +243,15 @@ def _snapshot(ref: int, chan: Channel, inst: int | None) -> Snapshot:
     return Snapshot(ref, chan, inst)
 
 
-def _nil(value: Any) -> None:
-    if value is not None:
-        raise ValueError("must be nil")
+def _replay(ref: int, stream: Stream, inst: int | None, first: int, last: int | None = None) -> Replay:
+    """Return a request that names an instrument where it asks for trades."""
+    if (stream is Stream.TRADES) != (inst is not None) or first == 0:
+        raise ValueError("inst must be a handle for trades and nil otherwise, from at least 1")
+    return Replay(ref, stream, inst, first, last)
+
+
+def _stream(value: Any) -> Stream:
+    return Stream(_integer(255)(value))
 
 
 def _optional(check: Callable[[Any], int]) -> Callable[[Any], int | None]:
@@ -276,7 +283,7 @@ _CHECKS: dict[MessageType, tuple[Callable[..., Any], int, tuple[Callable[[Any], 
     MessageType.PING: (Ping, 0, (_number,)),
     MessageType.SUBSCRIBE: (_subscription, 1, (_channel, _instruments, _options)),
     MessageType.UNSUBSCRIBE: (Unsubscribe, 0, (_number,)),
-    MessageType.REPLAY: (Replay, 1, (_integer(1), _nil, _number, _optional(_number))),
+    MessageType.REPLAY: (_replay, 1, (_stream, _optional(_handle), _number, _optional(_number))),
     MessageType.SNAPSHOT: (_snapshot, 0, (_channel, _optional(_handle))),
     MessageType.DEADMAN: (Deadman, 0, (_timeout, _integer(1))),
     MessageType.STATUS_QUERY: (StatusQuery, 0, (_number,)),

@@ -315,6 +315,19 @@ def test_one_read_is_one_submit_and_one_write_ses_003(venue):
     assert len(peer.link.transport.writes) == writes + 1
 
 
+def test_what_can_be_said_at_once_waits_for_the_answers_of_orders_ses_003(venue):
+    peer = live(venue)
+    venue.sequencer.is_asleep = True
+    batch = [20, 1, 0, [[16, 2, 1, 0, 100, 1, 0, 0], [16, 3, 1, 0, 101, 1, 0, 0]]]
+    assert peer.send(batch, [16, 4, 1, 0, 101, 1, 0, 8]) == []
+    peer.link.flush()  # As every tick does.
+    assert [message[:3] for message in peer.frames()] == [[36, 1, 2], [34, 4, R.MALFORMED]]
+    answers = peer.send([16, 5, 1, 0, 100, 1, 0, 0], [3, 9, 1])
+    assert [message[0] for message in answers] == [65], "a ping waits for nobody"
+    venue.sequencer.has_room = False
+    assert [message[:3] for message in peer.send([16, 6, 1, 0, 100, 1, 0, 0])] == [[34, 6, R.OVERLOAD]]
+
+
 def test_orders_before_another_request_happen_before_it_ses_003(venue):
     peer = live(venue)
     answers = peer.send(SELL, [7, 5, 2, 1])

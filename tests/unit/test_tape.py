@@ -212,3 +212,29 @@ def test_trades_and_candles_by_http_mkd_022():
                 assert (status, body["code"]) == (404, R.NO_INSTRUMENT)
 
     run(main())
+
+
+def test_trades_are_told_again_mkd_023():
+    venue = frozen_venue()
+    ann, bob = live(venue), live(venue, "bob")
+    bob.send([4, 1, 3, [1]])
+    told = []
+    for ref in range(1, 6):
+        ann.send([16, ref, 1, 1, 2450, 1, 0, 0])
+        told += [message for message in bob.send([16, ref, 1, 0, 2450, 1, 0, 0]) if message[0] == 97]
+    assert bob.send([6, 9, 2, 1, 2, 4]) == [[66, 9, 0, 3], *told[1:4]]
+    assert bob.send([6, 9, 2, 1, 5]) == [[66, 9, 0, 1], told[4]]
+    assert bob.send([6, 9, 2, 1, 6]) == [[66, 9, 0, 0]]
+    assert bob.send([6, 9, 2, 2, 1]) == [[66, 9, 0, 0]], "no trade yet"
+    assert bob.send([6, 9, 2, 99, 1]) == [[66, 9, R.NO_INSTRUMENT, 0]]
+    assert bob.send([6, 9, 2, None, 1]) == [[66, 9, R.MALFORMED, 0]]
+
+
+def test_trades_that_are_gone_mkd_023():
+    venue = frozen_venue()
+    bob = live(venue, "bob")
+    bob.send([4, 1, 3, [1]])
+    for ref in range(1, 1_004):
+        venue.sequencer.submit(commands.place(1, ref, 1, 1, 2450, 1) + commands.place(3, ref, 1, 0, 2450, 1))
+    assert bob.send([6, 9, 2, 1, 3])[-1] == [66, 9, R.REPLAY_TOO_OLD, 4]
+    assert len(bob.send([6, 9, 2, 1, 4])) == 1_001
