@@ -19,6 +19,7 @@ from exchange.reasons import REJECT_TEXT, RejectReason
 from gateway.account_view import read_holdings
 from gateway.auth import ApiKey, KeyStore, LoginGuard
 from gateway.config import GatewayConfig
+from gateway.door import origin
 from gateway.protocol import INTEGER_MAX, MessageType
 from gateway.protocol.text import objects
 from gateway.publisher import Publisher
@@ -107,12 +108,12 @@ class AccountApi:
     # Who asks.
 
     def _account_of(self, request: web.Request, now_ns: int) -> int:
-        address = request.remote or ""
+        address = origin(request.remote or "")
         if self._guard.is_refused(address, now_ns):
             raise Refused(RejectReason.RATE, 429)
         key = self._key_of(request)
         account = None if key is None else self._engine.catalogue.account_number(key.account)
-        if key is None or account is None:
+        if key is None or account is None or not key.is_usable(request.remote or "", self._wall_us()):
             self._guard.note_failure(address, now_ns)
             raise Refused(RejectReason.AUTH, 401)
         if abs(number(request.headers.get(TIME, "")) - self._wall_us()) > self._config.login_clock_ms * US_PER_MS:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import hmac
+import ipaddress
 import json
 import os
 import secrets
@@ -15,6 +16,8 @@ from typing import Any
 
 SCOPES = ("read", "trade", "cancel", "copy")
 DEFAULT_SCOPES = ("read", "trade")
+KEY_NETWORKS_MAX = 64
+US_PER_SECOND = 1_000_000
 FIRM_ACCOUNTS_MAX = 1_024  # Accounts of a drop copy.
 SECRET_BYTES = 32
 KEY_ID_BYTES = 9
@@ -37,6 +40,14 @@ class ApiKey:
     account: str
     scopes: frozenset[str] = frozenset(DEFAULT_SCOPES)
     copies: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()  # From where it may be used, as 10.0.0.0/8; none: from everywhere.
+    expires_s: int = 0  # Seconds since 1970 from which on it is not accepted; 0: never.
+
+    def is_usable(self, address: str, ts_us: int) -> bool:
+        """Whether it may be used from an address at a time, microseconds since 1970."""
+        if self.expires_s and ts_us >= self.expires_s * US_PER_SECOND:
+            return False
+        return not self.networks or any(is_within(address, network) for network in self.networks)
 
     @property
     def may_trade(self) -> bool:
@@ -69,16 +80,46 @@ def sign(secret: bytes, nonce: bytes, key_id: str, ts_us: int) -> bytes:
     return hmac.digest(secret, nonce + key_id.encode() + str(ts_us).encode(), hashlib.sha256)
 
 
-def generate_key(account: str, scopes: Iterable[str] = DEFAULT_SCOPES, copies: Iterable[str] = ()) -> ApiKey:
+def is_within(address: str, network: str) -> bool:
+    """Whether an address is of a network."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return parsed in ipaddress.ip_network(network)
+
+
+def generate_key(
+    account: str,
+    scopes: Iterable[str] = DEFAULT_SCOPES,
+    copies: Iterable[str] = (),
+    networks: Iterable[str] = (),
+    expires_s: int = 0,
+) -> ApiKey:
     """Return a new random key for an account.
 
     Raises:
-        ValueError: a scope that does not exist; accounts to copy without the scope `copy`, or too many.
+        ValueError: a scope that does not exist; accounts to copy without the scope `copy`, or too many; what is no
+            network.
 
     """
-    scopes, copies = frozenset(scopes), tuple(copies)
+    scopes, copies, networks = frozenset(scopes), tuple(copies), tuple(networks)
     check_rights(scopes, copies)
-    return ApiKey(secrets.token_urlsafe(KEY_ID_BYTES), secrets.token_bytes(SECRET_BYTES), account, scopes, copies)
+    check_use(networks, expires_s)
+    key_id, secret = secrets.token_urlsafe(KEY_ID_BYTES), secrets.token_bytes(SECRET_BYTES)
+    return ApiKey(key_id, secret, account, scopes, copies, networks, expires_s)
+
+
+def check_use(networks: tuple[str, ...], expires_s: int) -> None:
+    """Raise ValueError for networks that are none, too many of them, or a time that is none."""
+    if len(networks) > KEY_NETWORKS_MAX:
+        raise ValueError(f"a key must be bound to at most {KEY_NETWORKS_MAX} networks")
+    for network in networks:
+        ipaddress.ip_network(network)
+    if type(expires_s) is not int or expires_s < 0:
+        raise ValueError(f"expires must be seconds since 1970, was {expires_s!r}")
 
 
 def check_rights(scopes: frozenset[str], copies: tuple[str, ...]) -> None:
@@ -161,6 +202,8 @@ class KeyStore:
         entries = [
             {"key": key.key_id, "secret": key.secret.hex(), "account": key.account, "scopes": sorted(key.scopes)}
             | ({"copies": list(key.copies)} if key.copies else {})
+            | ({"networks": list(key.networks)} if key.networks else {})
+            | ({"expires_s": key.expires_s} if key.expires_s else {})
             for key in self._keys.values()
         ]
         beside = path.with_name(f"{path.name}.new")
@@ -179,10 +222,13 @@ class KeyStore:
 
 def _key_from(entry: Any) -> ApiKey:
     scopes, copies = frozenset(entry["scopes"]), tuple(entry.get("copies", ()))
-    if not all(isinstance(name, str) for name in (entry["key"], entry["account"], *copies)):
-        raise ValueError("key, account and the accounts to copy must be text")
+    networks, expires_s = tuple(entry.get("networks", ())), entry.get("expires_s", 0)
+    if not all(isinstance(name, str) for name in (entry["key"], entry["account"], *copies, *networks)):
+        raise ValueError("key, account, accounts to copy and networks must be text")
     check_rights(scopes, copies)
-    return ApiKey(entry["key"], bytes.fromhex(entry["secret"]), entry["account"], scopes, copies)
+    check_use(networks, expires_s)
+    secret = bytes.fromhex(entry["secret"])
+    return ApiKey(entry["key"], secret, entry["account"], scopes, copies, networks, expires_s)
 
 
 class LoginGuard:

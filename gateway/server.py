@@ -22,7 +22,6 @@ from gateway.archive import Archive
 from gateway.auth import KeyStore, LoginGuard
 from gateway.config import GatewayConfig
 from gateway.connection import Connection, Upgrade
-from gateway.door import origin
 from gateway.entrance import Lobby
 from gateway.http_api import routes
 from gateway.lanes import Lanes
@@ -274,7 +273,7 @@ class Server:
             connection.link,
             number=self._accepted,
             nonce=secrets.token_bytes(NONCE_BYTES),
-            address=origin(request.remote or ""),
+            address=request.remote or "",
             now_ns=time.monotonic_ns(),
         )
         response = Upgrade(connection, session)

@@ -18,6 +18,7 @@ from gateway.auth import ApiKey, KeyStore, LoginGuard
 from gateway.bucket import Rate
 from gateway.clearing_requests import record_of
 from gateway.config import MESSAGE_BYTES_BEFORE_LOGIN_MAX, MESSAGE_BYTES_MAX, GatewayConfig
+from gateway.door import origin
 from gateway.lanes import Lanes
 from gateway.private_channels import PrivateChannels, Sources
 from gateway.protocol import (
@@ -100,6 +101,7 @@ class Session:
         self.number = number
         self.nonce = nonce
         self.address = address
+        self._origin = origin(address)
         self.state = State.HELLO
         self.account = 0
         self.account_name = ""
@@ -230,10 +232,10 @@ class Session:
 
     def _authenticate(self, request: Login, now_ns: int) -> ApiKey:
         """Return the key of a login, or raise what ends the connection. Reasons are told only as codes."""
-        if self.venue.guard.is_refused(self.address, now_ns):
+        if self.venue.guard.is_refused(self._origin, now_ns):
             raise self._login_failure(RejectReason.RATE, now_ns, count=False)
         key = self.venue.keys.verify(request.key, self.nonce, request.ts, request.sig)
-        if key is None:
+        if key is None or not key.is_usable(self.address, self.venue.wall_us()):
             raise self._login_failure(RejectReason.AUTH, now_ns)
         if abs(request.ts - self.venue.wall_us()) > self.venue.config.login_clock_ms * US_PER_MS:
             raise self._login_failure(RejectReason.CLOCK, now_ns)
@@ -243,7 +245,7 @@ class Session:
 
     def _login_failure(self, reason: RejectReason, now_ns: int, *, count: bool = True) -> WireError:
         if count:
-            self.venue.guard.note_failure(self.address, now_ns)
+            self.venue.guard.note_failure(self._origin, now_ns)
         return WireError(f"{int(reason)} {reason.name}", close_code=CloseCode.AUTH)
 
     def _go_live(self, key: ApiKey, last_ref: int) -> None:
