@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from exchange.reasons import REJECT_TEXT, RejectReason
+from gateway import reference_api
 from gateway.market_data import NS_PER_US
 from gateway.metrics import CONTENT_TYPE
 from gateway.publisher import Publisher
@@ -43,6 +44,7 @@ def routes(server: Served) -> list[web.RouteDef]:
         web.get("/v1/book", api.book),
         web.get("/v1/strips", api.strips),
         web.get("/v1/indices", api.indices),
+        *reference_api.routes(server.publisher),
     ]
 
 
