@@ -83,8 +83,8 @@ YES = ("future cancelAllOrders cancelAllOrdersAfter cancelOrder cancelOrders can
        "fetchPosition fetchPositions fetchStatus fetchTicker fetchTickers fetchTime fetchTrades fetchTradingFees "
        "watchMyTrades watchOHLCV watchOrderBook watchOrders watchTicker watchTrades sandbox ws")  # fmt: skip
 NO = ("CORS spot margin swap option addMargin borrowMargin createDepositAddress createStopOrder createTriggerOrder "
-      "fetchCurrencies fetchDeposits fetchFundingRate fetchLedger fetchLeverage fetchOrders fetchWithdrawals "
-      "setLeverage setMarginMode transfer watchBalance watchPositions withdraw")  # fmt: skip
+      "fetchCurrencies fetchCurrenciesWs fetchDeposits fetchFundingRate fetchLedger fetchLeverage fetchOrders "
+      "fetchWithdrawals setLeverage setMarginMode transfer watchBalance watchPositions withdraw")  # fmt: skip
 
 
 class Pending:
@@ -106,7 +106,7 @@ class hourglass(Exchange):
         self.requests: dict[int, str] = {}  # Of subscriptions under way: their message hash.
         self.live: dict[int, Row] = {}  # Orders that have not ended, by oid.
         self.early: dict[int, Row] = {}  # Private messages after a gap that is being filled.
-        self.fresh: set[str] = set()  # Message hashes with news that nobody has been given yet.
+        self.fresh: Row = {}  # By message hash: news that nobody has been given yet.
         self.last_ref = self.request_ref = self.pseq = self.epoch = 0
         self.is_seeded = False
         super().__init__(config or {})
@@ -582,7 +582,6 @@ class hourglass(Exchange):
         await self.load_markets()
         given = params or {}
         message = await self.terms(symbol, type, side, amount, price, given)
-        await self.authenticate()
         return await self.placed(message, await self.command(message, given.get("ref")))
 
     async def placed(self, message: Row, answer: Row) -> Row:
@@ -672,14 +671,15 @@ class hourglass(Exchange):
 
     async def command(self, message: Row, ref: Int = None) -> Row:
         """Have a command done once, whatever happens to the connection; return its ack, or raise its reject."""
-        await self.authenticate()  # It says which refs were used.
+        await self.logged_in()  # It says which refs were used.
         ref = ref or self.next_ref()
+        self.last_ref = max(self.last_ref, ref)
         self.pending[ref] = Pending(message)
         return await self.outcome(ref)
 
     async def batch(self, messages: Rows) -> list[Any]:
         """Have commands done, in frames of up to 64; return acks and errors in their order."""
-        client = await self.authenticate()
+        client = await self.logged_in()
         refs = []
         for first in range(0, len(messages), BATCH_MAX):
             batch_ref, part = self.next_ref(), messages[first : first + BATCH_MAX]
@@ -691,6 +691,15 @@ class hourglass(Exchange):
             ops = [{**self.pending[ref].message, "ref": ref} for ref in self.batches[batch_ref]]
             await self.attempt(client, {"t": "batch", "ref": batch_ref, "mode": 0, "ops": ops})
         return await asyncio.gather(*(self.outcome(ref) for ref in refs), return_exceptions=True)
+
+    async def logged_in(self) -> Any:
+        """Return the connection, logged in, after as many attempts as it may take."""
+        for attempt in range(self.options["reconnectAttempts"]):
+            try:
+                return await self.authenticate()
+            except errors.NetworkError:
+                await self.sleep(self.options["reconnectDelayMs"] << attempt)
+        return await self.authenticate()
 
     def next_ref(self) -> int:
         """Return a ref that was not used on this lane."""
@@ -768,6 +777,7 @@ class hourglass(Exchange):
     async def authenticate(self, params: Any = None) -> Any:
         """Return the connection, logged in; what was missed since the last one is on its way."""
         self.check_required_credentials()
+        self.digest(b"")  # A secret that is none is told at once.
         url = self.ws_url()
         client = self.client(url)
         await self.watch(url, "authenticated", None, "authenticated")
@@ -873,7 +883,7 @@ class hourglass(Exchange):
             if told["t"] == "fill":
                 trade = self.parse_trade(told)
                 self.myTrades.append(trade)
-                self.tell(client, self.myTrades, "myTrades", trade["symbol"])
+                self.tell(client, self.myTrades, "myTrades", f"myTrades:{trade['symbol']}")
             row = self.live.get(told.get("oid", 0))
             if row is None and told["t"] == "fill" and told["oid"] and not told["flags"] & BLOCK:
                 row = self.live[told["oid"]] = {"oid": told["oid"], "cum": 0}
@@ -887,15 +897,15 @@ class hourglass(Exchange):
             return
         order = self.parse_order(dict(row))
         self.orders.append(order)
-        self.tell(client, self.orders, "orders", order["symbol"])
+        self.tell(client, self.orders, "orders", f"orders:{order['symbol']}")
         if order["status"] != "open":
             self.live.pop(row["oid"], None)
 
-    def tell(self, client: Any, cache: Any, name: str, symbol: str) -> None:
+    def tell(self, client: Any, news: Any, *keys: str) -> None:
         """Let those who wait for it have the news; what nobody waits for is kept for who comes next."""
-        for key in (name, f"{name}:{symbol}"):
-            self.fresh.add(key)
-            client.resolve(cache, key)
+        for key in keys:
+            self.fresh[key] = news
+            client.resolve(news, key)
 
     async def news(self, name: str, symbol: Str, since: Any, limit: Any) -> Rows:
         """Return what is new of the account's orders or trades; wait for it where there is nothing."""
@@ -909,7 +919,7 @@ class hourglass(Exchange):
         key = f"{name}:{symbol}" if symbol else name
         if key not in self.fresh:
             await client.future(key)
-        self.fresh.discard(key)
+        self.fresh.pop(key, None)
         cache = self.orders if name == "orders" else self.myTrades
         return self.filter_by_symbol_since_limit(cache, symbol, since, cache.getLimit(symbol, limit), True)
 
@@ -930,11 +940,14 @@ class hourglass(Exchange):
         client, key = await self.authenticate(), f"{name}:{self.market(symbol)['symbol']}"
         message = None
         if key not in client.subscriptions:
+            self.fresh.pop(key, None)
             self.request_ref += 1
             self.requests[self.request_ref] = key
             message = {"t": "subscribe", "ref": self.request_ref, "chan": channel,
                        "insts": [self.market(symbol)["numericId"]], "opts": opts}  # fmt: skip
-        return await self.watch(client.url, key, message, key)
+        news = self.fresh[key] if key in self.fresh else await self.watch(client.url, key, message, key)
+        self.fresh.pop(key, None)
+        return news
 
     async def watch_order_book(self, symbol: str, limit: Int = None, params: Any = None) -> Row:
         """Return the book whenever it has changed, kept by `seq`; `limit` levels of it."""
@@ -967,7 +980,7 @@ class hourglass(Exchange):
                 book[name].storeArray(self.level(market, px, qty))
         book["nonce"], book["timestamp"] = message["seq"], message["ts"] // 1_000
         book["datetime"] = self.iso8601(book["timestamp"])
-        client.resolve(book, f"book:{market['symbol']}")
+        self.tell(client, book, f"book:{market['symbol']}")
 
     async def watch_ticker(self, symbol: str, params: Any = None) -> Row:
         """Return the best prices whenever they have changed."""
@@ -977,7 +990,7 @@ class hourglass(Exchange):
         """Note best prices."""
         market = self.market_of(message)
         self.tickers[market["symbol"]] = ticker = self.parse_ticker(message, market)
-        client.resolve(ticker, f"ticker:{market['symbol']}")
+        self.tell(client, ticker, f"ticker:{market['symbol']}")
 
     async def watch_trades(self, symbol: str, since: Int = None, limit: Int = None, params: Any = None) -> Rows:
         """Return new trades of a market."""
@@ -989,7 +1002,7 @@ class hourglass(Exchange):
         market = self.market_of(message)
         trades = self.trades.setdefault(market["symbol"], ArrayCache(self.options["tradesLimit"]))
         trades.append(self.parse_trade(message))
-        client.resolve(trades, f"trades:{market['symbol']}")
+        self.tell(client, trades, f"trades:{market['symbol']}")
 
     async def watch_ohlcv(self, symbol: str, timeframe: str = "1m", since: Int = None,
                           limit: Int = None, params: Any = None) -> list[list[Any]]:  # fmt: skip
@@ -1004,7 +1017,7 @@ class hourglass(Exchange):
         kept = self.ohlcvs.setdefault(market["symbol"], {})
         candles = kept.setdefault(seconds, ArrayCacheByTimestamp(self.options["OHLCVLimit"]))
         candles.append(self.parse_ohlcv(message, market))
-        client.resolve(candles, f"candles:{seconds}:{market['symbol']}")
+        self.tell(client, candles, f"candles:{seconds}:{market['symbol']}")
 
 
 for _kind, _paths in PATHS.items():  # ccxt's implicit methods, such as publicGetV1Book.
