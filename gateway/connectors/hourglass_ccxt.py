@@ -63,6 +63,8 @@ PATHS = {
     "private": ["v1/orders", "v1/orders/{oid}", "v1/orders/ref/{lane}/{ref}", "v1/orders/tag/{tag}", "v1/fills",
                 "v1/events", "v1/positions", "v1/margin", "v1/limits"],
 }  # fmt: skip
+LOGIN, REPLAY, OTHER = 1, 2, 3  # Refs of requests that nobody waits for.
+LAST_OWN_REF = 9
 L1, L2, TRADES, INSTRUMENTS, CANDLES = 1, 2, 3, 5, 8
 OPEN_STATES = (1, 2, 8, 9)  # CONTINUOUS, OPEN, PRECLOSE, VOLATILITY: phases that take orders.
 SIDES = ("buy", "sell")
@@ -107,8 +109,9 @@ class hourglass(Exchange):
         self.live: dict[int, Row] = {}  # Orders that have not ended, by oid.
         self.early: dict[int, Row] = {}  # Private messages after a gap that is being filled.
         self.fresh: Row = {}  # By message hash: news that nobody has been given yet.
-        self.last_ref = self.request_ref = self.pseq = self.epoch = 0
-        self.is_seeded = False
+        self.last_ref = self.pseq = self.epoch = 0
+        self.request_ref = LAST_OWN_REF
+        self.is_known = self.is_seeded = False  # Was welcomed before; knows what was open before that.
         super().__init__(config or {})
         limit = self.options["ordersLimit"]
         self.orders, self.myTrades = ArrayCacheBySymbolById(limit), ArrayCacheBySymbolById(limit)
@@ -267,9 +270,17 @@ class hourglass(Exchange):
         return [self.parse_number(self.quoted(market, px)), self.parse_number(str(qty))]
 
     def market_of(self, row: Row) -> Row:
-        """Return the market of a message, or one with nothing but the handle where it is not known."""
-        unknown = {"symbol": row.get("symbol"), "numericId": row["inst"], "info": {"tick_micros": 0}}
-        return self.by_inst.get(row["inst"]) or self.safe_market_structure(unknown)
+        """Return the market of a message. Raises BadSymbol."""
+        if row["inst"] not in self.by_inst:
+            raise errors.BadSymbol(f"{self.id} the instrument {row['inst']} is not among the markets loaded")
+        return self.by_inst[row["inst"]]
+
+    async def known(self, rows: Rows) -> Rows:
+        """Return rows of instruments, after loading the markets again where one of them is new."""
+        await self.load_markets()
+        if any(row["inst"] not in self.by_inst for row in rows if row.get("inst")):
+            await self.load_markets(True)
+        return rows
 
     # Public queries.
 
@@ -378,11 +389,10 @@ class hourglass(Exchange):
         await self.load_markets()
         market = self.market(symbol)
         seconds = self.timeframes[timeframe]
-        query: Row = {"inst": market["id"], "interval": seconds, "limit": limit or 100}
-        if since is not None:
-            query["from"] = since * 1_000
-            if limit:  # The venue tells the last ones of a range, ccxt wants the first ones.
-                query["to"] = (since + limit * seconds * 1_000) * 1_000
+        limit = limit or PAGE
+        query: Row = {"inst": market["id"], "interval": seconds, "limit": limit}
+        if since is not None:  # The venue tells the last ones of a range, ccxt wants the first ones.
+            query |= {"from": since * 1_000, "to": (since + limit * seconds * 1_000) * 1_000}
         answer = await self.public("v1/candles", **query)
         return [self.parse_ohlcv(row, market) for row in answer["candles"]]
 
@@ -403,8 +413,7 @@ class hourglass(Exchange):
 
     async def fetch_positions(self, symbols: Any = None, params: Any = None) -> Rows:
         """Return what is held, in contracts; a position of nothing is none."""
-        await self.load_markets()
-        rows = (await self.private("v1/positions"))["positions"]
+        rows = await self.known((await self.private("v1/positions"))["positions"])
         positions = [self.parse_position(row) for row in rows if row["net"]]
         return self.filter_by_array_positions(positions, "symbol", symbols)
 
@@ -428,8 +437,8 @@ class hourglass(Exchange):
         await self.load_markets()
         tag = self.tag_of(params or {})
         answer = await (self.private("v1/orders/tag/{tag}", tag=tag) if tag else self.private("v1/orders"))
-        return self.parse_orders([self.joined(row) for row in answer["orders"]], self.market_or_null(symbol),
-                                 since, limit)  # fmt: skip
+        rows = [self.joined(row) for row in await self.known(answer["orders"])]
+        return self.parse_orders(rows, self.market_or_null(symbol), since, limit)
 
     async def fetch_order(self, id: Str, symbol: Str = None, params: Any = None) -> Row:
         """Return an order by its id, by `clientOrderId`, or by `ref` (and `lane`), both in params.
@@ -449,7 +458,8 @@ class hourglass(Exchange):
                 answer = await self.private("v1/orders/ref/{lane}/{ref}", lane=lane, ref=given["ref"])
             else:
                 answer = await self.private("v1/orders/{oid}", oid=id)
-            return self.parse_order(self.joined(answer.get("order") or answer["block"]))
+            (row,) = await self.known([answer.get("order") or answer["block"]])
+            return self.parse_order(self.joined(row))
         except errors.OrderNotFound:
             return await self.ended_order(id, given.get("ref"))
 
@@ -472,18 +482,17 @@ class hourglass(Exchange):
 
     async def ended_rows(self) -> Rows:
         """Put orders together from the private messages that are kept; return those that have ended."""
-        rows: dict[int, Row] = {}
+        found: dict[int, Row] = {}
         for message in await self.pages("v1/events", "events"):
             if message.get("oid"):
-                row = rows.setdefault(message["oid"], {"oid": message["oid"], "cum": 0})
-                self.apply(row, message)
-        return [row for row in rows.values() if row.get("status", "open") != "open"]
+                self.apply(found.setdefault(message["oid"], {"oid": message["oid"], "cum": 0}), message)
+        return await self.known([row for row in found.values() if row.get("status", "open") != "open"])
 
     async def fetch_my_trades(self, symbol: Str = None, since: Int = None, limit: Int = None,
                               params: Any = None) -> Rows:  # fmt: skip
         """Return the account's fills, as far as the venue keeps them."""
-        await self.load_markets()
-        return self.parse_trades(await self.pages("v1/fills", "fills"), self.market_or_null(symbol), since, limit)
+        rows = await self.known(await self.pages("v1/fills", "fills"))
+        return self.parse_trades(rows, self.market_or_null(symbol), since, limit)
 
     async def fetch_order_trades(self, id: str, symbol: Str = None, since: Int = None,
                                  limit: Int = None, params: Any = None) -> Rows:  # fmt: skip
@@ -498,6 +507,12 @@ class hourglass(Exchange):
         if not (text.isascii() and text.isdigit() and int(text) <= TAG_MAX):
             raise errors.BadRequest(f"{self.id} clientOrderId must be a whole number up to {TAG_MAX}, was {text!r}")
         return int(text)
+
+    def oid_of(self, id: Any) -> int:
+        """Return the venue's handle of an order. Raises OrderNotFound."""
+        if not str(id).isdecimal():
+            raise self.refusal(230)
+        return int(id)
 
     def joined(self, row: Row) -> Row:
         """Return an open order's row with what only this session knows: times and what was paid."""
@@ -589,7 +604,9 @@ class hourglass(Exchange):
         symbol, id = self.by_inst[message["inst"]]["symbol"], str(answer["oid"])
         with contextlib.suppress(errors.NetworkError):  # Then as far as it is known.
             while message["tif"] in ENDS_AT_ONCE and answer["oid"] in self.live:
-                await self.client(self.ws_url()).future(f"orders:{symbol}")
+                client = await self.authenticate()
+                if answer["oid"] in self.live:
+                    await client.future(f"orders:{symbol}")
         known = self.orders.hashmap.get(symbol, {}).get(id)
         if known is None:  # The ref's first use was not of this session.
             return await self.fetch_order(id, symbol)
@@ -614,7 +631,7 @@ class hourglass(Exchange):
                          params: Any = None) -> Row:  # fmt: skip
         """Give an order new terms; `amount` is the total, what is filled included. It keeps its id."""
         await self.load_markets()
-        market, oid, given = self.market(symbol), int(id), params or {}
+        market, oid, given = self.market(symbol), self.oid_of(id), params or {}
         if amount is None or price is None:
             old = await self.fetch_order(id, symbol)
             amount, price = amount or old["amount"], price or old["price"]
@@ -630,19 +647,20 @@ class hourglass(Exchange):
         await self.load_markets()
         if (params or {}).get("clientOrderId") is not None:
             id = (await self.fetch_order(None, symbol, params))["id"]
-        oid = int(id or 0)
+        oid = self.oid_of(id)
         await self.command({"t": "cancel", "oid": oid})
         return self.parse_order({**self.live.get(oid, {"oid": oid}), "status": "canceled"})
 
     async def cancel_orders(self, ids: list[str], symbol: Str = None, params: Any = None) -> Rows:
         """Cancel orders, up to 64 in one frame; one that is not open has the status `rejected`, and why in `info`."""
         await self.load_markets()
-        answers = await self.batch([{"t": "cancel", "oid": int(id)} for id in ids])
+        oids = [self.oid_of(id) for id in ids]
+        answers = await self.batch([{"t": "cancel", "oid": oid} for oid in oids])
         return [
-            self.parse_order({"oid": int(id), "status": "rejected", "error": str(answer)}
+            self.parse_order({"oid": oid, "status": "rejected", "error": str(answer)}
                              if isinstance(answer, BaseException)
-                             else {**self.live.get(int(id), {"oid": int(id)}), "status": "canceled"})
-            for id, answer in zip(ids, answers, strict=True)
+                             else {**self.live.get(oid, {"oid": oid}), "status": "canceled"})
+            for oid, answer in zip(oids, answers, strict=True)
         ]  # fmt: skip
 
     async def cancel_all_orders(self, symbol: Str = None, params: Any = None) -> Rows:
@@ -778,6 +796,7 @@ class hourglass(Exchange):
         """Return the connection, logged in; what was missed since the last one is on its way."""
         self.check_required_credentials()
         self.digest(b"")  # A secret that is none is told at once.
+        await self.load_markets()  # Whatever is told is of a market.
         url = self.ws_url()
         client = self.client(url)
         await self.watch(url, "authenticated", None, "authenticated")
@@ -807,7 +826,7 @@ class hourglass(Exchange):
             self.epoch, self.pseq, self.last_ref = hello["epoch"], 0, 0
         signed = bytes.fromhex(hello["nonce"]) + f"{self.apiKey}{hello['ts']}".encode()
         login = {
-            "t": "login", "ref": 0, "key": self.apiKey, "ts": hello["ts"], "sig": self.digest(signed),
+            "t": "login", "ref": LOGIN, "key": self.apiKey, "ts": hello["ts"], "sig": self.digest(signed),
             "lane": self.options["lane"], "cod": self.options["cancelOnDisconnect"],
             "grace_ms": self.options["graceMs"], "epoch": hello["epoch"], "last_pseq": self.pseq,
             "hb_ms": self.options["heartbeatMs"],
@@ -817,18 +836,18 @@ class hourglass(Exchange):
     def handle_welcome(self, client: Any, welcome: Row) -> None:
         """Go on where the last connection ended."""
         self.last_ref = max(self.last_ref, welcome["last_ref"])
-        if not self.options.get("isKnown"):
-            self.options["isKnown"], self.pseq = True, welcome["pseq"]
+        if not self.is_known:
+            self.is_known, self.pseq = True, welcome["pseq"]
         self.spawn(self.resume, client, welcome["pseq"] if self.pseq == 0 else 0)
 
     async def resume(self, client: Any, missed: int) -> None:
         """Send again what has no answer yet, in the order of refs; then let others send."""
         if missed:  # A login cannot ask for the messages after none.
-            await self.attempt(client, {"t": "replay", "ref": 0, "stream": 0, "inst": None, "from": 1})
+            await self.attempt(client, {"t": "replay", "ref": REPLAY, "stream": 0, "inst": None, "from": 1})
         for ref, pending in sorted(self.pending.items()):
             pending.client = client
             await self.attempt(client, {**pending.message, "ref": ref})
-        await self.attempt(client, {"t": "subscribe", "ref": 0, "chan": INSTRUMENTS, "insts": None})
+        await self.attempt(client, {"t": "subscribe", "ref": OTHER, "chan": INSTRUMENTS, "insts": None})
         client.future("authenticated").resolve(client)
 
     def handle_pong(self, client: Any, message: Row) -> None:
@@ -858,6 +877,9 @@ class hourglass(Exchange):
         if key is None:
             if resp["code"] == 300:  # What was missed is not kept any more: go on with the oldest there is.
                 self.pseq = max(self.pseq, resp["arg"] - 1)
+            elif resp["code"] and resp["ref"] == REPLAY:  # The rate's.
+                again = {"t": "replay", "ref": REPLAY, "stream": 0, "inst": None, "from": self.pseq + 1}
+                self.delay(resp["arg"] // 1_000 + 1, self.attempt, client, again)
         elif resp["code"]:
             client.subscriptions.pop(key, None)
             client.reject(self.refusal(resp["code"], resp["arg"]), key)
@@ -968,7 +990,7 @@ class hourglass(Exchange):
             return
         if message["first"] > book["nonce"] + 1:
             book["nonce"] = None
-            self.spawn(self.attempt, client, {"t": "snapshot", "ref": 0, "chan": L2, "inst": message["inst"]})
+            self.spawn(self.attempt, client, {"t": "snapshot", "ref": OTHER, "chan": L2, "inst": message["inst"]})
             return
         self.change_book(client, market, book, message)
 

@@ -115,6 +115,22 @@ def test_markets(shared):
     run(main)
 
 
+@pytest.mark.parametrize("tick_micros", [1, 7, 500, 1_000, 2_500, 1_000_000])
+def test_prices_are_exact(tick_micros):
+    venue = hourglass()
+    hour = 495_000 * 3_600_000_000
+    market = venue.parse_market({
+        "inst": 1, "symbol": "P.f1@x", "tick_micros": tick_micros, "lot_scu": 8, "start_ts": hour,
+        "end_ts": hour + 2 * 3_600_000_000, "region": "f1", "state": 1,
+    })  # fmt: skip
+    venue.set_markets([market])
+    assert market["contractSize"] == 16
+    for ticks in (*range(1, 3_000, 7), 123_456_789, (1 << 30) - 1):
+        price = venue.parse_number(venue.quoted(market, ticks))
+        assert venue.ticks(market, price) == ticks
+    assert venue.ticks(market, venue.quoted(market, "10.4")) == 10
+
+
 # Trading.
 
 
@@ -252,6 +268,10 @@ async def of_nothing_asked(ann, bob, poor):
     await ann.fetch_order("1", ann.symbols[0])
 
 
+async def of_no_number(ann, bob, poor):
+    await ann.cancel_order("x", ann.symbols[0])
+
+
 async def that_crosses(ann, bob, poor):
     await bob.create_order(ann.symbols[0], "limit", "sell", 1, 2.6)
     await ann.create_order(ann.symbols[0], "limit", "buy", 1, 2.6, {"postOnly": True})
@@ -292,6 +312,7 @@ async def of_no_kind(ann, bob, poor):
         (of_a_part, ccxt.InvalidOrder, "amount"),
         (of_too_many, ccxt.InvalidOrder, "213 QTY_MAX"),
         (of_nothing, ccxt.OrderNotFound, "230 NO_ORDER"),
+        (of_no_number, ccxt.OrderNotFound, "230 NO_ORDER"),
         (of_nothing_asked, ccxt.OrderNotFound, "230 NO_ORDER"),
         (that_crosses, ccxt.OrderImmediatelyFillable, "214 WOULD_TAKE"),
         (that_is_not_filled, ccxt.OrderNotFillable, "215 FOK_UNFILLED"),
@@ -359,6 +380,9 @@ def test_the_rate_of_orders(tmp_path):
                 await ann.create_orders([wish] * 64)
                 with pytest.raises(ccxt.RateLimitExceeded, match=r"120 RATE, wait \d+ microseconds"):
                     await ann.create_order(*wish.values())
+                refused = await ann.create_orders([wish] * 9)
+                assert [one["status"] for one in refused] == ["rejected"] * 9
+                assert "120 RATE, wait" in refused[0]["info"]["error"]
                 assert len(await ann.fetch_open_orders()) == 64
 
     run(main)
@@ -464,6 +488,25 @@ def test_candles_and_trades_of_the_venue(shared):
     run(main)
 
 
+def test_a_new_window_is_a_new_market(shared):
+    async def main():
+        async with accounts(shared, "ann") as (ann,):
+            first, second = ann.symbols
+            rows = [ann.market(first)["info"], ann.market(second)["info"]]
+            ann.set_markets([ann.parse_market(rows[0])])
+            await ann.create_order(first, "limit", "buy", 1, 1.1)  # Instruments are told to who logs in.
+            while second not in ann.markets:
+                await asyncio.sleep(0.01)
+            client = await ann.authenticate()
+            ann.handle_message(client, {"t": "instrument", **rows[1], "state": 4})
+            assert (ann.market(first)["active"], ann.market(second)["active"]) == (True, False)
+            await ann.create_order(second, "limit", "buy", 1, 1.1)
+            ann.set_markets([ann.parse_market(rows[0])])
+            assert {order["symbol"] for order in await ann.fetch_open_orders()} == {first, second}
+
+    run(main)
+
+
 # Connections that are lost.
 
 
@@ -553,5 +596,18 @@ def test_a_venue_that_does_not_come_back(exchange):
             assert not ann.pending
             await asyncio.to_thread(exchange.start)
             assert await ann.fetch_open_orders() == []
+
+    run(main)
+
+
+def test_a_connection_is_kept_alive(shared):
+    async def main():
+        config = {"streaming": {"keepAlive": 100}, "options": {"heartbeatMs": 250}}  # Silent for 750 ms: closed.
+        async with accounts(shared, "ann", **config) as (ann,):
+            client = await ann.authenticate()
+            await asyncio.sleep(1.5)
+            assert await ann.authenticate() is client
+            assert not client.closed()
+            assert ann.milliseconds() - client.lastPong < 1_000
 
     run(main)
