@@ -426,9 +426,13 @@ def test_a_book_with_a_gap_is_asked_for_anew(shared):
         async with accounts(shared, "ann", "bob") as (ann, bob):
             symbol = ann.symbols[0]
             await soon(bob.watch_order_book(symbol))
-            bob.orderbooks[symbol]["nonce"] -= 1  # As if a message had been lost.
             await ann.create_order(symbol, "limit", "buy", 3, 1.1)
-            assert (await soon(bob.watch_order_book(symbol)))["bids"] == [[1.1, 3]]
+            await soon(bob.watch_order_book(symbol))
+            book = bob.orderbooks[symbol]
+            book["nonce"] -= 1  # As if the message of this level had been lost.
+            book["bids"].store(1.1, 0)
+            await ann.create_order(symbol, "limit", "buy", 2, 1.2)
+            assert (await soon(bob.watch_order_book(symbol)))["bids"] == [[1.2, 2], [1.1, 3]]
 
     run(main)
 

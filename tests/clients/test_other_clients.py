@@ -74,7 +74,9 @@ def npm_directory(tmp_path_factory):
             pytest.skip(f"there is no {program}")
     directory = tmp_path_factory.mktemp("npm") / "life"
     shutil.copytree(HERE / "npm", directory)
-    command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+    # Without a network npm tries for minutes, unless it is told not to.
+    patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=20000"]
+    command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", *patience]
     try:
         done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=INSTALL_S_MAX)
     except subprocess.TimeoutExpired:
