@@ -606,7 +606,7 @@ class hourglass(Exchange):
             while message["tif"] in ENDS_AT_ONCE and answer["oid"] in self.live:
                 client = await self.authenticate()
                 if answer["oid"] in self.live:
-                    await client.future(f"orders:{symbol}")
+                    await self.coming(client, f"orders:{symbol}")
         known = self.orders.hashmap.get(symbol, {}).get(id)
         if known is None:  # The ref's first use was not of this session.
             return await self.fetch_order(id, symbol)
@@ -678,7 +678,7 @@ class hourglass(Exchange):
         client = await self.authenticate()
         self.request_ref += 1
         self.requests[self.request_ref] = key = f"deadman:{self.request_ref}"
-        future = client.future(key)
+        future = self.coming(client, key)
         await client.send({"t": "deadman", "ref": self.request_ref, "timeout_ms": timeout or 0, "scope": 1})
         return await future
 
@@ -746,7 +746,7 @@ class hourglass(Exchange):
                     if pending.client is not client and not answer.done():
                         pending.client = client
                         await self.attempt(client, {**pending.message, "ref": ref})
-                    lost = client.future("lost")
+                    lost = self.coming(client, "lost")
                     await asyncio.wait((answer, lost), return_when=asyncio.FIRST_COMPLETED)
                     if not answer.done() and lost.cancelled():
                         raise errors.ExchangeClosedByUser(f"{self.id} was closed before the answer came")
@@ -778,12 +778,23 @@ class hourglass(Exchange):
 
             def handle_message(message: Any) -> None:
                 if message.type == 8:  # The WebSocket's close frame.
-                    client.reject(self.closed_by(message.data, message.extra or ""))
+                    client.why = self.closed_by(message.data, message.extra or "")
+                    client.reject(client.why)
                 handle(message)
 
             client.handle_message = handle_message
             client.future("lost").add_done_callback(lambda future: future.cancelled() or future.exception())
         return client
+
+    def check(self, client: Any) -> None:
+        """Raise why a connection is over, if it is."""
+        if self.clients.get(client.url) is not client:
+            raise getattr(client, "why", None) or errors.NetworkError(f"{self.id} the connection was lost")
+
+    def coming(self, client: Any, key: str) -> Any:
+        """Return the future of a message hash, on a connection that is there."""
+        self.check(client)
+        return client.future(key)
 
     def closed_by(self, code: Int, reason: str) -> errors.BaseError:
         """Return the error of a close code."""
@@ -935,12 +946,12 @@ class hourglass(Exchange):
         symbol = self.market(symbol)["symbol"] if symbol else None
         client = await self.authenticate()
         if not self.is_seeded:  # What was open before this session.
-            self.is_seeded = True
             for row in (await self.private("v1/orders"))["orders"]:
                 self.live.setdefault(row["oid"], row)
+            self.is_seeded = True
         key = f"{name}:{symbol}" if symbol else name
         if key not in self.fresh:
-            await client.future(key)
+            await self.coming(client, key)
         self.fresh.pop(key, None)
         cache = self.orders if name == "orders" else self.myTrades
         return self.filter_by_symbol_since_limit(cache, symbol, since, cache.getLimit(symbol, limit), True)
@@ -960,6 +971,7 @@ class hourglass(Exchange):
         """Subscribe, once on a connection, and return the next news."""
         await self.load_markets()
         client, key = await self.authenticate(), f"{name}:{self.market(symbol)['symbol']}"
+        self.check(client)
         message = None
         if key not in client.subscriptions:
             self.fresh.pop(key, None)

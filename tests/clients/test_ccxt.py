@@ -245,6 +245,18 @@ def test_a_dead_man_switch(shared):
     run(main)
 
 
+def test_an_order_till_a_moment(shared):
+    async def main():
+        async with accounts(shared, "ann") as (ann,):
+            till = {"timeInForce": "GTD", "expireTimestamp": await ann.fetch_time() + 300}
+            order = await ann.create_order(ann.symbols[0], "limit", "buy", 1, 1.5, till)
+            assert (order["status"], order["timeInForce"]) == ("open", "GTD")
+            ended = await order_that(ann, lambda one: one["id"] == order["id"] and one["status"] != "open")
+            assert ended["status"] == "expired"
+
+    run(main)
+
+
 # Errors, by the names ccxt has for them.
 
 
@@ -354,6 +366,38 @@ def test_errors_of_keys(shared):
             ann.milliseconds = lambda: int(time.time() * 1_000) - 60_000
             with pytest.raises(ccxt.InvalidNonce, match="112 CLOCK"):
                 await ann.fetch_balance()
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "kind"),
+    [
+        (4001, "110 AUTH", ccxt.AuthenticationError),
+        (4001, "112 CLOCK", ccxt.InvalidNonce),
+        (4001, "120 RATE", ccxt.RateLimitExceeded),
+        (4001, "the first request must be a login", ccxt.AuthenticationError),
+        (4010, "the client was silent for too long", ccxt.NetworkError),
+        (4012, "the server is about to stop", ccxt.OnMaintenance),
+        (4029, "", ccxt.RateLimitExceeded),
+        (1011, "", ccxt.NetworkError),
+        (None, "", ccxt.NetworkError),
+    ],
+)
+def test_close_codes(code, reason, kind):
+    assert type(hourglass().closed_by(code, reason)) is kind
+
+
+def test_a_venue_that_is_about_to_stop():
+    async def main():
+        venue = hourglass()
+
+        async def fetch(*args):
+            venue.handle_errors(503, "", "/health", "GET", {}, "", {"status": "draining"}, {}, None)
+
+        venue.fetch = fetch
+        assert (await venue.fetch_status())["status"] == "maintenance"
+        await venue.close()
 
     run(main)
 
