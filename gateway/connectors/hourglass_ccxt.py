@@ -73,9 +73,9 @@ ENDS_AT_ONCE = (1, 2)  # IOC, FOK.
 POST_ONLY, REDUCE_ONLY, BLOCK, EXPIRED = 1, 2, 32, 2
 FLAGS = {"postOnly": POST_ONLY, "reduceOnly": REDUCE_ONLY, "cancelOnDisconnect": 4, "physical": 16, "standby": 32,
          "firm": 64}  # fmt: skip
-TAG_MAX = (1 << 32) - 1
+LARGEST_TAG = (1 << 32) - 1
 VALUE_MAX = "1073741824"
-BATCH_MAX = 64
+OPERATIONS_PER_FRAME = 64
 PAGE = 1_000
 DAY_MS = 86_400_000
 YES = ("future cancelAllOrders cancelAllOrdersAfter cancelOrder cancelOrders cancelOrderWithClientOrderId createOrder "
@@ -504,8 +504,8 @@ class hourglass(Exchange):
     def tag_of(self, params: Row) -> int:
         """Return the tag that carries a client order id; 0: there is none."""
         text = str(params.get("clientOrderId") or 0)
-        if not (text.isascii() and text.isdigit() and int(text) <= TAG_MAX):
-            raise errors.BadRequest(f"{self.id} clientOrderId must be a whole number up to {TAG_MAX}, was {text!r}")
+        if not (text.isascii() and text.isdigit() and int(text) <= LARGEST_TAG):
+            raise errors.BadRequest(f"{self.id} clientOrderId must be a whole number up to {LARGEST_TAG}, was {text!r}")
         return int(text)
 
     def oid_of(self, id: Any) -> int:
@@ -699,8 +699,8 @@ class hourglass(Exchange):
         """Have commands done, in frames of up to 64; return acks and errors in their order."""
         client = await self.logged_in()
         refs = []
-        for first in range(0, len(messages), BATCH_MAX):
-            batch_ref, part = self.next_ref(), messages[first : first + BATCH_MAX]
+        for first in range(0, len(messages), OPERATIONS_PER_FRAME):
+            batch_ref, part = self.next_ref(), messages[first : first + OPERATIONS_PER_FRAME]
             self.batches[batch_ref] = [self.next_ref() for _ in part]
             for ref, message in zip(self.batches[batch_ref], part, strict=True):
                 self.pending[ref] = Pending(message)
