@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from exchange.reasons import REJECT_TEXT, RejectReason
+from gateway import reference_api
 from gateway.market_data import NS_PER_US
 from gateway.metrics import CONTENT_TYPE
 from gateway.protocol import CANDLE_INTERVALS_S, INTEGER_MAX
@@ -49,6 +50,7 @@ def routes(server: Served) -> list[web.RouteDef]:
         web.get("/v1/trades", answered(api.trades)),
         web.get("/v1/candles", answered(api.candles)),
         web.get("/v1/curve", answered(api.curve)),
+        *reference_api.routes(server.publisher),
     ]
 
 

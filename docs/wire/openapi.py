@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from docs.wire.asyncapi import object_of
+from exchange.catalogue import Product
 from exchange.reasons import RejectReason
 from gateway.account_api import KEY, ROWS_MAX, SIGNATURE, TIME
 from gateway.protocol import BY_NAME, CANDLE_INTERVALS_S, VERSION
@@ -52,6 +53,11 @@ POSITION = object_with(symbol=TEXT, **dict.fromkeys(("inst", "net", "open_buy", 
 INSTRUMENT = object_of(BY_NAME["instrument"]) | {"required": BY_NAME["instrument"].names}
 POINT: Schema = {"type": "array", "prefixItems": [INTEGER, INTEGER]}
 CURVE = rows("points", POINT, ts=INTEGER, index={"type": ["integer", "null"]}, **{"class": TEXT})
+TERMS = {name: {"type": "string" if name in ("name", "zone") else "integer"} for name in Product.__annotations__}
+PRODUCT = object_with(number=INTEGER, **TERMS | {"fabrics": {"type": "array", "items": TEXT}})
+TICKER = object_with(
+    symbol=TEXT, **dict.fromkeys(("inst", "state", "bid_px", "bid_qty", "ask_px", "ask_qty"), INTEGER),
+)  # fmt: skip
 SINCE = {"since_pseq": INTEGER, "limit": {"type": "integer", "maximum": ROWS_MAX}}
 
 ENDPOINTS = (
@@ -60,6 +66,9 @@ ENDPOINTS = (
     Endpoint("/v1/time", "The server's clock, microseconds.", integers("ts")),
     Endpoint("/v1/instruments", "All instruments, or those of a product.",
              rows("instruments", INSTRUMENT), {"product": TEXT}),
+    Endpoint("/v1/products", "All products, with all their terms.", rows("products", PRODUCT)),
+    Endpoint("/v1/tickers", "The best prices of all instruments, of a product's, or of one, a handle or a symbol.",
+             rows("tickers", TICKER, ts=INTEGER), {"product": TEXT, "inst": TEXT}),
     Endpoint("/v1/book", "The depth of an instrument, a handle or a symbol.",
              object_with(inst=INTEGER, seq=INTEGER, ts=INTEGER, bids=LEVELS, asks=LEVELS),
              {"inst": TEXT, "depth": {"type": "integer", "maximum": 1_000}}),
