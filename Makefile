@@ -26,7 +26,7 @@ lint: ext            ## Style, types and Cython warnings.
 	PATH="$(abspath $(VENV))/bin:$$PATH" cython-lint ext/*.pyx ext/*.pxd
 	mkdir -p build/lint && $(RUN) -m cython -3 -Werror -Wextra -o build/lint/ ext/*.pyx
 	$(RUN) -m mypy.stubtest --ignore-disjoint-bases --ignore-unused-allowlist --allowlist tests/stubtest-allowlist.txt \
-	    ext.core ext.book ext.codec ext.depth ext.encoder ext.frames ext.history ext.journal ext.journal_writer ext.link ext.market ext.router ext.streams
+	    ext.core ext.book ext.codec ext.depth ext.encoder ext.frames ext.history ext.journal ext.journal_writer ext.link ext.market ext.router ext.streams ext.tunnel
 
 bench: ext           ## Run every benchmark (about ten minutes); SMALL=1 only shows that they run.
 	$(RUN) -m bench $(if $(SMALL),--small) $(ARGS)

@@ -8,6 +8,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from ext.link import Link
+from ext.tunnel import Tunnel
 from gateway.config import GatewayConfig
 from gateway.protocol import WireError
 from gateway.protocol.text import to_text
@@ -113,9 +114,11 @@ class Upgrade(web.WebSocketResponse):
         if transport is None:
             raise ConnectionResetError("the connection was lost during the handshake")
         self._connection.begin(transport, self._session)
-        # aiohttp asks of a parser only that it can be fed.
-        request.protocol.set_parser(cast(Any, self._connection.link))
-        request.protocol.keep_alive(False)
+        # aiohttp asks of a parser only that it can be fed: what came with the request, and the end.
+        handler = request.protocol
+        handler.set_parser(cast(Any, self._connection.link))
+        handler.keep_alive(False)
+        transport.set_protocol(cast(Any, Tunnel(self._connection.link, handler)))
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing is left to write: the link has closed the WebSocket."""

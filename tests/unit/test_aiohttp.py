@@ -21,6 +21,7 @@ USED = [
     (web.WebSocketResponse, "write_eof", [], "it is called at the end, and would write a close frame of its own"),
     (RequestHandler, "set_parser", ["parser"], "it sends all further bytes to our parser"),
     (RequestHandler, "keep_alive", ["val"], "the connection must not wait for another request"),
+    (RequestHandler, "close", [], "it ends a connection whose WebSocket is over"),
     (RequestHandler, "connection_made", ["transport"], "a connection is handed over when its first request is whole"),
     (RequestHandler, "data_received", ["data"], "it is given that request"),
     (RequestHandler, "connection_lost", ["exc"], "it tells our parser of the end, and the door"),
