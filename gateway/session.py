@@ -217,11 +217,12 @@ class Session:
         """Tell what the account has missed since its last private message (SES-062)."""
         router = self.venue.publisher.router
         pseq = router.pseq(self.account)
-        if request.epoch == EPOCH and request.last_pseq <= pseq:
-            oldest = router.replay(self.link, request.last_pseq + 1, pseq)
-        else:  # Of another journal: there is nothing to go on from.
-            oldest = router.oldest_pseq(self.account)
-        return [pack(MessageType.RESP, request.ref, int(RejectReason.REPLAY_TOO_OLD), oldest)] if oldest else []
+        oldest = router.oldest_pseq(self.account) or pseq + 1
+        if request.epoch == EPOCH and oldest - 1 <= request.last_pseq <= pseq:
+            router.replay(self.link, request.last_pseq + 1, pseq)
+            return []
+        # Of another journal, or gone: there is nothing to go on from.
+        return [pack(MessageType.RESP, request.ref, int(RejectReason.REPLAY_TOO_OLD), oldest)]
 
     def _authenticate(self, request: Login, now_ns: int) -> ApiKey:
         """Return the key of a login, or raise what ends the connection. Reasons are told only as codes."""
