@@ -381,6 +381,14 @@ def test_overloaded_sequencer_ses_021(venue):
     assert venue.publisher.router.market(2).bids.levels(1) == [(1, 1)]
 
 
+def test_a_ref_sent_twice_is_refused_twice_ses_021(venue):
+    peer = live(venue)
+    venue.sequencer.has_room = False
+    quote = [22, 2, 0, [[1, 1, 1, 2, 1]] * 3]
+    answers = peer.send(SELL, SELL, quote, quote, [17, 2, 1])
+    assert [answer[:3] for answer in answers] == [[34, ref, R.OVERLOAD] for ref in (1, 1, 2, 2, 2)]
+
+
 def test_legs_of_a_quote_are_submitted_together_ses_003(venue):
     peer = live(venue)
     cancels = [[17, ref, 1] for ref in range(1, 2041)]
