@@ -36,7 +36,7 @@ class Peer:
     def __init__(self, venue, number=1, address="10.0.0.1"):
         self.errors = []
         self.now_ns = 0
-        self.link = Link(self, venue.sequencer.submit)
+        self.link = Link(self, venue.server._submit)
         self.link.transport = Buffered()
         self.session = Session(venue.frozen, self.link, number=number, nonce=NONCE, address=address, now_ns=self.now_ns)
         self.read = 0
@@ -701,6 +701,27 @@ def test_cancel_that_finds_no_room_is_not_lost_ses_013(venue):
     venue.sequencer.has_room = True
     venue.server._owe(b"")
     assert resting(venue) == []
+
+
+def test_cancel_that_finds_no_room_spares_the_orders_of_who_comes_back_ses_013(venue):
+    """The loss acts before anything that is sent after it, however late there is room for it."""
+    peer = live(venue, cod=1)
+    peer.send(SELL)
+    venue.sequencer.has_room = False
+    peer.link.feed_eof()
+    again = live(venue, cod=1)
+    venue.sequencer.has_room = True
+    assert again.send([16, 2, 1, 1, 2460, 7, 0, 0])[-1][:3] == [33, 2, 0]
+    venue.server._owe(b"")
+    assert resting(venue) == [7]
+
+
+def test_request_behind_a_cancel_that_found_no_room_is_answered_ses_027(venue):
+    peer, other = live(venue, cod=1), live(venue, lane=1)
+    venue.sequencer.has_room = False
+    peer.link.feed_eof()
+    venue.sequencer.has_room = True
+    assert other.send([42, 5, "coll", "bond", 1])[0][:2] == [66, 5]
 
 
 @pytest.mark.parametrize(("cancel", "left"), [(0, [5]), (1, [])])
