@@ -490,6 +490,20 @@ def test_private_messages_go_to_every_session_of_the_account_ses_031(venue):
     assert bob.frames() == []
 
 
+def test_answers_under_way_go_to_who_has_the_lane_by_then_ses_031(venue):
+    """All of them: that of the last ref and that of a quote of several legs, too."""
+    for messages in ([SELL, [16, 2, 1, 1, 2451, 5, 0, 0]], [[22, 3, 0, [[1, 1, 1, 2, 1], [2, 1, 1, 2, 1]]]]):
+        first = live(venue)
+        venue.sequencer.is_asleep = True
+        assert first.send(*messages) == []
+        second = Peer(venue, 2)
+        (welcome,) = second.login(venue.key["ann"])
+        assert welcome[5] == messages[-1][1]
+        venue.sequencer.is_asleep = False
+        venue.sequencer.submit(venue.sequencer.submitted[-1])
+        assert [answer[:3] for answer in second.frames()] == [[33, message[1], 0] for message in messages]
+
+
 def test_key_without_scopes_hears_nothing_private_ses_031(venue):
     key = generate_key("ann", [])
     venue.keys.add(key)
