@@ -414,6 +414,12 @@ def test_status_query_repeats_the_outcome_ses_026(venue):
     assert peer.send([16, 3, 1, 0, 100, 1, 0, 0])[0][:3] == [33, 3, 0]
 
 
+def test_status_query_of_a_ref_that_was_passed_over_ses_026(venue):
+    peer = live(venue)
+    peer.send([16, 5, 1, 0, 100, 1, 0, 0])
+    assert peer.send([27, 9, 4])[0][:3] == [34, 4, R.STALE_REF]
+
+
 def test_batch_is_taken_in_then_answered_one_by_one(venue):
     answers = live(venue).send([20, 1, 0, [[16, 2, 1, 0, 100, 1, 0, 0], [18, 3, 2], [17, 4, 99]]])
     assert [answer[:3] for answer in answers if answer[0] != 37] == [
