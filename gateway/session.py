@@ -342,6 +342,8 @@ class Session:
     def _clearing(self, request: ClearingRequest, now_ns: int) -> list[bytes]:
         """Have the clearinghouse do something for this account; the router answers when it is durable."""
         link, router = self.link, self.venue.publisher.router
+        if link.only_cancels:  # The key may end orders, and may not trade.
+            raise RequestError(request.ref, RejectReason.SCOPE)
         if link.gate:
             raise RequestError(request.ref, RejectReason(link.gate))
         if link.requests_waiting >= self.venue.config.requests_in_flight_max:
