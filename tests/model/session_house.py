@@ -34,7 +34,8 @@ LANES = (0, 1)
 PRODUCT = "H100-SXM.IB400.cuda12.T1"
 CONFIG = GatewayConfig(orders_per_s=0, requests_per_s=0, heartbeat_ms=1_000)
 BACKLOG = 10_000
-KEYS = {account: generate_key(name) for account, name in NAMES.items()}
+SCOPES = {True: ("read", "trade"), False: ("read", "cancel")}
+KEYS = {(account, trades): generate_key(NAMES[account], SCOPES[trades]) for account in NAMES for trades in SCOPES}
 
 
 class House:
@@ -99,6 +100,7 @@ class Peer:
         self.gone = machine.loop.create_future()
         self.due = []
         self.is_live = self.is_over = False
+        self.may_trade = True
         self.account = self.lane = self.cod = self.grace_ns = self.heartbeat_ns = 0
 
     # What the link and the server call.

@@ -95,23 +95,25 @@ class SessionMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.peers) < PEERS_MAX and not self.is_draining)
     @rule(account=st.sampled_from(list(NAMES)), lane=st.sampled_from(LANES), cod=st.integers(0, 2),
           grace_ms=st.sampled_from([0, 0, 200, 500]), is_text=st.booleans(), back=st.integers(-1, 9),
-          epoch=st.sampled_from([EPOCH] * 5 + [0]), takes_over=st.integers(0, 3))  # fmt: skip
+          epoch=st.sampled_from([EPOCH] * 5 + [0]), takes_over=st.integers(0, 3),
+          may_trade=st.sampled_from([True] * 5 + [False]))  # fmt: skip
     def come(self, account, lane, takes_over, **login):
         if not takes_over or (account, lane) not in self.desk.holders:
             self.log_in(account, lane, **login)
 
-    def log_in(self, account, lane, cod, grace_ms, is_text, back, epoch):
+    def log_in(self, account, lane, cod, grace_ms, is_text, back, epoch, may_trade=True):
         peer = Peer(self, is_text)
+        peer.may_trade = may_trade
         stream, pseq = self.model.private[account], self.model.pseq(account, self.told_seq)
         last_pseq = max(pseq - back, 0) if back < 9 else 0
-        key = KEYS[account]
+        key = KEYS[account, may_trade]
         signature = sign(key.secret, NONCE, key.key_id, NOW_US)
         peer.feed([[1, 1, key.key_id, NOW_US, signature, lane, cod, grace_ms, epoch, last_pseq]])
         peer.account, peer.lane, peer.cod, peer.grace_ns, peer.is_live = account, lane, cod, grace_ms * MS, True
         peer.heartbeat_ns = self.now_ns + CONFIG.heartbeat_ms * MS
         self.take_lane(peer)
         last_ref = self.model.last_ref((account, lane))
-        peer.due.append([67, 1, peer.number, account, lane, last_ref, pseq, self.told_seq, ANY, 3])
+        peer.due.append([67, 1, peer.number, account, lane, last_ref, pseq, self.told_seq, ANY, 3 if may_trade else 5])
         if last_pseq and (epoch != EPOCH or last_pseq > pseq):
             peer.due.append([66, 1, R.REPLAY_TOO_OLD, 1])
         elif last_pseq:
@@ -271,7 +273,7 @@ class SessionMachine(RuleBasedStateMachine):
         for seq in range(self.told_seq + 1, durable_seq + 1):
             for effect in self.model.effects[seq - self.model.first_seq - 1]:
                 for peer in self.live():
-                    if peer.account == effect.account and effect.lane in (None, peer.lane):
+                    if effect.is_for(peer):
                         peer.due.append(effect.told)
         self.told_seq = durable_seq
 

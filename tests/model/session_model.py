@@ -19,7 +19,7 @@ BUY, SELL = 0, 1
 IOC = 1
 COD_FLAG = 4
 MARKET, QUOTED = 1, 2  # The instruments.
-ACK, REJECT, FILL, DONE, REPLACED, NOTICE = 33, 34, 35, 37, 38, 41
+ACK, REJECT, FILL, DONE, REPLACED, NOTICE, RESP = 33, 34, 35, 37, 38, 41, 66
 DEADMAN_FIRED = 4
 ACCOUNTS = (1, 2)
 
@@ -105,6 +105,11 @@ class Effect:
     account: int
     lane: int | None
     told: object
+    session: int | None = None  # None: whoever it is.
+
+    def is_for(self, peer):
+        mine = self.account == peer.account and self.lane in (None, peer.lane)
+        return mine and self.session in (None, peer.number)
 
 
 class Model:
@@ -288,6 +293,10 @@ class Model:
                 continue
             self.end(mine, DoneReason.QUOTE, is_told=False)
             self.orders.append(Order(account, None, 0, side, price, lots))
+
+    def request(self, account, session, ref):
+        """A transfer of money that nobody has; a session that is gone is answered no more."""
+        self.effects[-1].append(Effect(account, None, [RESP, ref, R.BALANCE, 0], session))
 
     # Commands of the gateway.
 

@@ -38,6 +38,7 @@ MESSAGES = st.one_of(
     st.tuples(st.just("mass_cancel"), REFS, st.sampled_from([None, *LANES])),
     st.tuples(st.just("quote"), REFS, st.lists(st.tuples(st.integers(1, 3), LOTS), min_size=1, max_size=3)),
     st.tuples(st.just("ping"), PICK),
+    st.tuples(st.just("transfer")),
     st.tuples(st.just("status"), PICK),
     st.tuples(st.just("replay"), PICK, st.none() | PICK),
     st.tuples(st.just("deadman"), st.sampled_from([0, 100, 300, 300, 700]), st.integers(0, 1)),
@@ -76,11 +77,19 @@ class Turn:
         """An order message: it waits for the end of the read, or is refused at the door."""
         if self.is_over:
             return
-        if self.machine.is_draining:
-            self.tell([34, ref, R.DRAINING, 0, ANY, 0])
+        reason = self.door(some)
+        if reason:
+            self.tell([34, ref, reason, 0, ANY, 0])
             return
         self.waiting.append((ref, list(some)))
         self.last_ref = max(self.last_ref, ref)
+
+    def door(self, some):
+        """Why commands are refused before they are any; one that may leave an order needs a key that may trade."""
+        if self.machine.is_draining:
+            return R.DRAINING
+        is_order = any(command[0] in ("place", "replace", "quote") for command in some)
+        return R.SCOPE if is_order and not self.peer.may_trade else None
 
     def order(self, name, wish, *rest):
         """The array and the command of one operation."""
@@ -152,8 +161,8 @@ class Turn:
             pass
         elif not operations:
             self.tell([34, number, R.MALFORMED, 0, ANY, 0])
-        elif self.machine.is_draining:
-            self.tell([34, number, R.DRAINING, 0, ANY, 0])
+        elif reason := self.door([command for _, _, command in orders]):
+            self.tell([34, number, reason, 0, ANY, 0])
         else:
             for ref, _, command in orders:
                 self.take(ref, command)
@@ -177,6 +186,18 @@ class Turn:
         self.hand_over()
         self.tell([65, number, 5, NOW_US])
         return [3, number, 5]
+
+    def transfer(self):
+        self.hand_over()
+        reason = None if self.peer.may_trade else R.SCOPE
+        if self.machine.is_draining and not reason:
+            reason = R.DRAINING
+        if not reason and not self.is_over:
+            command = "request", self.account, self.peer.number, 6
+            reason = None if self.machine.hand_over([command]) else R.OVERLOAD
+        if reason:
+            self.tell([66, 6, reason, 0])
+        return [42, 6, "coll", "bond", 1 << 50]
 
     def status(self, pick):
         self.hand_over()
