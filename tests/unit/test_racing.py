@@ -6,6 +6,7 @@ Whoever comes first wins, whatever the order was: the other one is told so, each
 import asyncio
 import contextlib
 import random
+import time
 from collections import Counter
 
 import msgpack
@@ -17,6 +18,7 @@ from test_server import run
 
 from exchange.reasons import DoneReason
 from exchange.reasons import RejectReason as R
+from gateway.auth import sign
 from gateway.sequencer import Sequencer
 
 ACK, REJECT, FILL, DONE = 33, 34, 35, 37
@@ -240,6 +242,33 @@ def test_a_take_over_in_the_middle_loses_no_ref_and_does_none_twice_ses_010(seed
                 assert answers(first)[done] + verdicts[done] == 1
                 assert verdicts[again] == (ref <= taken)
                 assert verdicts[done] == 1 or ref <= taken
+
+    run(main())
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_take_over_between_the_turns_of_one_read_ses_043(turns):
+    """What waits for its turn when the lane is taken over is not done, and its refs are free."""
+    count = 2_000
+
+    async def main():
+        async with racing(turns) as venue, raw(venue, venue.key["ann"]) as one, raw(venue) as other:
+            key, ts, hello = venue.key["ann"], time.time_ns() // 1_000, await other.next(64)
+            login = [1, 1, key.key_id, ts, sign(key.secret, hello[3], key.key_id, ts), 0, 0, 0, 0, 0]
+            frames = [masked(2, msgpack.packb(place(ref))) for ref in range(1, count + 1)]
+            one.socket._writer.transport.write(b"".join(frames))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await other.send(*login)
+            welcome = await other.next(67)
+            for ref in range(welcome[5] + 1, count + 1):
+                await other.send(*place(ref))
+            first = await hear(one)
+            (second,) = await everything(venue, other)
+            assert first[-1] == ("closed", 4011)
+            assert welcome[5] < count, "the lane was taken over too late"
+            assert answers(first) + answers(second) == {(ACK, ref, 0): 1 for ref in range(1, count + 1)}
+            assert lots(venue) == ({}, {2450: count})
 
     run(main())
 
