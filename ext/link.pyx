@@ -90,7 +90,7 @@ cdef class Link(FrameParser):
         self.lane = lane
         self.last_ref = last_ref
         self.submitted_ref = last_ref
-        self.answered_ref = 0       # Not `last_ref`: its answer may be under way yet, and is for who has the lane by then.
+        self.answered_ref = 0       # Not `last_ref`: its answer may be under way yet, and goes to this link then.
         self.rate = rate
         self.is_live = True
 
