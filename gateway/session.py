@@ -235,6 +235,8 @@ class Session:
             raise self._login_failure(RejectReason.CLOCK, now_ns)
         if self.venue.guard.is_blocked(key.account, now_ns):
             raise self._login_failure(RejectReason.RATE, now_ns, count=False)
+        if request.cod and not key.may_cancel:
+            raise self._login_failure(RejectReason.SCOPE, now_ns, count=False)
         return key
 
     def _login_failure(self, reason: RejectReason, now_ns: int, *, count: bool = True) -> WireError:
@@ -271,6 +273,8 @@ class Session:
         )
 
     def _logout(self, request: Logout, now_ns: int) -> list[bytes]:
+        if request.cancel and not self.may_cancel:
+            raise RequestError(request.ref, RejectReason.SCOPE)
         self._leave(now_ns, orderly=True, cancel=bool(request.cancel))
         self.link.send(pack(MessageType.RESP, request.ref, 0, 0))
         self.link.close(CloseCode.NORMAL, "logged out")
