@@ -49,7 +49,7 @@ cdef class FrameParser:
     cdef public Py_ssize_t message_bytes_max
     cdef public int fragments_max
     cdef readonly int close_code
-    cdef readonly bint has_more    # What was read is not all taken: the rest waits, and reading is paused.
+    cdef readonly bint has_rest     # What was read is not all taken: the rest waits, and reading is paused.
     cdef bint is_paused
     cdef readonly int64_t bytes_written
     cdef int state

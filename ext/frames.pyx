@@ -194,9 +194,9 @@ cdef class FrameParser:
 
     def go_on(self):
         """Take what an earlier read left for this turn of the loop."""
-        if not self.has_more:
+        if not self.has_rest:
             return
-        self.has_more = False
+        self.has_rest = False
         try:
             self.take_read(NULL, 0)
         except Exception:
@@ -208,7 +208,7 @@ cdef class FrameParser:
     def feed_eof(self):
         """Note that the connection is gone. What waited for its turn is not done."""
         self.state = S_CLOSED
-        self.has_more = False
+        self.has_rest = False
         self.transport = None
         self.ended(True)
 
@@ -252,7 +252,7 @@ cdef class FrameParser:
     cdef int take_read(self, const uint8_t *data, Py_ssize_t size) except -1:
         """Take one turn's share of what waits and of what was read now, in their order."""
         cdef Py_ssize_t used
-        if self.has_more:          # A read that came although reading is paused: it waits, too.
+        if self.has_rest:          # A read that came although reading is paused: it waits, too.
             self.torn.append(data, size)
             self.transport.pause_reading()
             return 0
@@ -275,11 +275,11 @@ cdef class FrameParser:
     cdef int end_turn(self) except -1:
         """Have the loop come back for what is left, and read nothing more until it is taken."""
         if self.state == S_CLOSED:
-            self.has_more = False
+            self.has_rest = False
             self.torn.size = 0
             self.torn_at = 0
         self.torn.shrink()
-        if self.has_more:
+        if self.has_rest:
             self.is_paused = True
             self.transport.pause_reading()
             self.call_soon(self.go_on)
@@ -292,7 +292,7 @@ cdef class FrameParser:
     cdef int parse_torn(self) except -1:
         """Parse the joined bytes of earlier reads and this one, and keep what is left over."""
         self.torn_at += self.parse(self.torn.data + self.torn_at, self.torn.size - self.torn_at)
-        if self.has_more:          # Moved once, when all whole frames are taken, and not in every turn.
+        if self.has_rest:          # Moved once, when all whole frames are taken, and not in every turn.
             return 0
         self.torn.size -= self.torn_at
         memmove(self.torn.data, self.torn.data + self.torn_at, self.torn.size)
@@ -315,7 +315,7 @@ cdef class FrameParser:
         cdef int i
         while self.state != S_CLOSED and size - at >= 2:
             if self.frames_left <= 0 or (self.out.size > OUT_BYTES_PER_TURN_MAX and self.call_soon is not None):
-                self.has_more = True
+                self.has_rest = True
                 break
             self.check_header(data[at], data[at + 1])
             length = data[at + 1] & 0x7F

@@ -16,7 +16,7 @@ from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, timespec
 from ext.codec cimport BROKEN, OPERATIONS_MAX, OTHER, TAKEN, X_OVERLOAD, X_RATE, X_SCOPE, big_endian, decode
 from ext.encoder cimport put_batch_ack, put_refusal, put_throttle
 from ext.frames cimport OP_BINARY, OP_TEXT, S_OPEN, Buffer
-from ext.types cimport C_CANCEL
+from ext.types cimport C_CANCEL, C_QUOTE
 
 from ext.frames import WireError
 
@@ -29,6 +29,7 @@ cdef int CLOSE_INTERNAL = 1011
 cdef int CLOSE_RATE = 4029
 cdef int64_t BREACH_NS = 10_000_000_000
 cdef Py_ssize_t SUBMIT_COMMANDS_MAX = 2048
+cdef uint64_t LEG_MASK = 0xFFFFFFFF     # Of a quote's target: the number of the leg, counted from 0.
 
 
 cdef class RateLimit:
@@ -89,7 +90,7 @@ cdef class Link(FrameParser):
         self.lane = lane
         self.last_ref = last_ref
         self.submitted_ref = last_ref
-        self.answered_ref = last_ref
+        self.answered_ref = 0       # Not `last_ref`: its answer may be under way yet, and goes to this link then.
         self.rate = rate
         self.is_live = True
 
@@ -263,13 +264,11 @@ cdef class Link(FrameParser):
         return self.submit(records)
 
     cdef int refuse_overload(self, Py_ssize_t first, Py_ssize_t end) except -1:
-        """Reject commands, the legs of a quote together."""
+        """Reject commands, the legs of a quote together; a ref that was sent twice is refused twice."""
         cdef Py_ssize_t i
-        cdef uint64_t ref = 0
         for i in range(first, end):
-            if self.commands.records[i].ref != ref:
-                ref = self.commands.records[i].ref
-                put_refusal(self.out, ref, X_OVERLOAD, 0, self.wall_us, 0)
+            if self.commands.records[i].type != C_QUOTE or not self.commands.records[i].target & LEG_MASK:
+                put_refusal(self.out, self.commands.records[i].ref, X_OVERLOAD, 0, self.wall_us, 0)
         return 0
 
     cdef Py_ssize_t unread(self) except -1:

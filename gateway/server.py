@@ -128,8 +128,8 @@ class Server:
             account_number=lambda name: engine.catalogue.account_number(name),
             last_ref=lambda account, lane: engine.core.last_ref(account, lane),
             durable_seq=lambda: self.sequencer.durable_seq,
-            next_seq=lambda: self.sequencer.next_seq,
-            submit=lambda records: self.sequencer.submit(records),
+            next_seq=self._next_seq,
+            submit=self._submit,
             sources=Sources(
                 engine=engine,
                 publisher=publisher,
@@ -265,7 +265,7 @@ class Server:
             return web.Response(status=400, text="format must be msgpack or json")
         if self.is_draining or len(self._connections) >= self.config.connections_max:
             return web.Response(status=503, text="no connections are taken now")
-        connection = Connection(self.sequencer.submit, self.config, time.monotonic_ns)
+        connection = Connection(self._submit, self.config, time.monotonic_ns)
         connection.link.is_text = form == "json"
         self._accepted += 1
         session = Session(
@@ -293,6 +293,16 @@ class Server:
             for connection in list(self._connections):
                 connection.tick(now_ns)
             self._owe(self.lanes.due(now_ns) + self.switches.due(now_ns))
+
+    def _submit(self, records: bytes) -> bool:
+        """Queue a session's records, behind all that is owed: what ends a lane's orders must not find later ones."""
+        self._pay()
+        return not self._owed and self.sequencer.submit(records)
+
+    def _next_seq(self) -> int:
+        """Return the sequence number that the first command of the next `_submit` will have."""
+        self._pay()
+        return self.sequencer.next_seq
 
     def _owe(self, records: bytes) -> None:
         """Submit records that must not be lost, after any that found no room before."""

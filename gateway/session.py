@@ -224,11 +224,12 @@ class Session:
         """Tell what the account has missed since its last private message (SES-062)."""
         router = self.venue.publisher.router
         pseq = router.pseq(self.account)
-        if request.epoch == EPOCH and request.last_pseq <= pseq:
-            oldest = router.replay(self.link, request.last_pseq + 1, pseq)
-        else:  # Of another journal: there is nothing to go on from.
-            oldest = router.oldest_pseq(self.account)
-        return [pack(MessageType.RESP, request.ref, int(RejectReason.REPLAY_TOO_OLD), oldest)] if oldest else []
+        oldest = router.oldest_pseq(self.account) or pseq + 1
+        if request.epoch == EPOCH and oldest - 1 <= request.last_pseq <= pseq:
+            router.replay(self.link, request.last_pseq + 1, pseq)
+            return []
+        # Of another journal, or gone: there is nothing to go on from.
+        return [pack(MessageType.RESP, request.ref, int(RejectReason.REPLAY_TOO_OLD), oldest)]
 
     def _authenticate(self, request: Login, now_ns: int) -> ApiKey:
         """Return the key of a login, or raise what ends the connection. Reasons are told only as codes."""
@@ -241,6 +242,8 @@ class Session:
             raise self._login_failure(RejectReason.CLOCK, now_ns)
         if self.venue.guard.is_blocked(key.account, now_ns):
             raise self._login_failure(RejectReason.RATE, now_ns, count=False)
+        if request.cod and not key.may_cancel:
+            raise self._login_failure(RejectReason.SCOPE, now_ns, count=False)
         return key
 
     def _login_failure(self, reason: RejectReason, now_ns: int, *, count: bool = True) -> WireError:
@@ -279,6 +282,8 @@ class Session:
         )
 
     def _logout(self, request: Logout, now_ns: int) -> list[bytes]:
+        if request.cancel and not self.may_cancel:
+            raise RequestError(request.ref, RejectReason.SCOPE)
         self._leave(now_ns, orderly=True, cancel=bool(request.cancel))
         self.link.send(pack(MessageType.RESP, request.ref, 0, 0))
         self.link.close(CloseCode.NORMAL, "logged out")
@@ -352,6 +357,8 @@ class Session:
     def _clearing(self, request: ClearingRequest, now_ns: int) -> list[bytes]:
         """Have the clearinghouse do something for this account; the router answers when it is durable."""
         link, router = self.link, self.venue.publisher.router
+        if link.only_cancels:  # The key may end orders, and may not trade.
+            raise RequestError(request.ref, RejectReason.SCOPE)
         if link.gate:
             raise RequestError(request.ref, RejectReason(link.gate))
         if link.requests_waiting >= self.venue.config.requests_in_flight_max:

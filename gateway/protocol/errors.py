@@ -12,7 +12,7 @@ CLOSE_TEXT: dict[CloseCode, str] = {
     CloseCode.INTERNAL: "an error of the server",
     CloseCode.AUTH: "login refused (reason: code and name), or something else sent before it",
     CloseCode.LOGIN_TIMEOUT: "no login within 3 s",
-    CloseCode.MALFORMED: "not a message of this protocol; text frames too",
+    CloseCode.MALFORMED: "not a message of this protocol, or a text frame that is no JSON object with t and ref",
     CloseCode.SLOW: "a connection without private stream did not read: over 1 MiB waited, or it took nothing for 5 s",
     CloseCode.PRIVATE_BACKLOG: "the same of a connection with private stream; log in again",
     CloseCode.HEARTBEAT: "silent for three heartbeats",

@@ -203,13 +203,16 @@ class Attacked:
         self.port = int(url_of(self.process).split(":")[2].split("/")[0])
         for _ in range(2):  # What a venue needs once: code, arenas, buffers.
             self.under(lambda: True)
+        self.settled_bytes = self.resident_bytes()
 
     def stop(self):
-        """Stop in order; the venue must say so, and nothing else: no error was logged."""
+        """Stop in order; the venue must say so, and nothing else: no error was logged. Nor has it gathered anything."""
+        kept = self.resident_bytes() - self.settled_bytes
         self.process.send_signal(signal.SIGTERM)
         said = self.process.communicate(timeout=PATIENCE_S)[0]
         assert self.process.returncode == 0, said
         assert "Traceback" not in said, said
+        assert kept < GROWTH_BYTES_MAX, f"after all attacks {kept >> 20} MiB more were held than before"
 
     def peer(self, address=None, **options):
         return Peer(self.port, address or new_address(), **options)

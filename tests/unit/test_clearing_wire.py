@@ -89,6 +89,11 @@ def test_request_needs_the_scope_and_a_venue_that_stays_ses_027_ses_028(venue):
     reader = Peer(venue)
     reader.login(key)
     assert reader.send(TRANSFER) == [[66, 7, R.SCOPE, 0]]
+    key = generate_key("ann", scopes=("read", "cancel"))
+    venue.keys.add(key)
+    canceller = Peer(venue)
+    canceller.login(key)
+    assert canceller.send(TRANSFER) == [[66, 7, R.SCOPE, 0]]
     ann = live(venue)
     ann.link.gate = int(R.DRAINING)
     assert ann.send(TRANSFER) == [[66, 7, R.DRAINING, 0]]

@@ -88,13 +88,13 @@ def test_a_read_is_taken_in_turns_in_order_with_one_write_each_ses_043():
     parser.feed_data(stream(0, 2 * TURN + 10))
     transport = parser.transport
     assert parser.messages == numbers(0, TURN)
-    assert (transport.is_paused, parser.has_more, len(transport.writes)) == (True, True, 1)
+    assert (transport.is_paused, parser.has_rest, len(transport.writes)) == (True, True, 1)
     loop.turn()
     assert parser.messages == numbers(0, 2 * TURN)
     assert (transport.is_paused, len(transport.writes)) == (True, 2)
     loop.turn()
     assert parser.messages == numbers(0, 2 * TURN + 10)
-    assert (transport.is_paused, parser.has_more, len(transport.writes)) == (False, False, 3)
+    assert (transport.is_paused, parser.has_rest, len(transport.writes)) == (False, False, 3)
     assert not loop.turn()
     assert server_frames(b"".join(transport.writes)) == parser.messages
 
@@ -104,7 +104,7 @@ def test_as_many_frames_as_a_turn_takes_need_one_turn_ses_043():
     loop = Turns(parser)
     parser.feed_data(stream(0, TURN))
     assert parser.messages == numbers(0, TURN)
-    assert (parser.has_more, parser.transport.pauses, loop.waiting) == (False, 0, [])
+    assert (parser.has_rest, parser.transport.pauses, loop.waiting) == (False, 0, [])
 
 
 def test_a_read_that_comes_although_reading_is_paused_waits_behind_ses_043():

@@ -114,6 +114,23 @@ def test_another_journal_s_numbers_are_told_ses_062(epoch, last):
     assert (welcome[0], answer) == (67, [66, 1, R.REPLAY_TOO_OLD, 1])
 
 
+def test_numbers_of_an_account_that_has_none_are_told_ses_062():
+    """Nothing has happened to the account in this journal: whoever has a number of it must not wait for the next."""
+    venue = frozen_venue()
+    _, answer = Peer(venue).login(venue.key["ann"], epoch=EPOCH + 1, last_pseq=7)
+    assert answer == [66, 1, R.REPLAY_TOO_OLD, 1]
+    _, answer = Peer(venue).login(venue.key["ann"], epoch=EPOCH, last_pseq=1)
+    assert answer == [66, 1, R.REPLAY_TOO_OLD, 1]
+
+
+def test_messages_of_before_a_snapshot_are_told_to_be_gone_ses_062():
+    venue = frozen_venue()
+    venue.publisher.load_pseqs([0, 5])
+    _, answer = Peer(venue).login(venue.key["ann"], epoch=EPOCH, last_pseq=4)
+    assert answer == [66, 1, R.REPLAY_TOO_OLD, 6]
+    assert [message[0] for message in Peer(venue).login(venue.key["ann"], epoch=EPOCH, last_pseq=5)] == [67]
+
+
 def test_replay_on_demand_ses_063():
     venue = frozen_venue()
     ann, fills = trading(venue)

@@ -36,7 +36,7 @@ class Peer:
     def __init__(self, venue, number=1, address="10.0.0.1"):
         self.errors = []
         self.now_ns = 0
-        self.link = Link(self, venue.sequencer.submit)
+        self.link = Link(self, venue.server._submit)
         self.link.transport = Buffered()
         self.session = Session(venue.frozen, self.link, number=number, nonce=NONCE, address=address, now_ns=self.now_ns)
         self.read = 0
@@ -394,6 +394,14 @@ def test_overloaded_sequencer_ses_021(venue):
     assert venue.publisher.router.market(2).bids.levels(1) == [(1, 1)]
 
 
+def test_a_ref_sent_twice_is_refused_twice_ses_021(venue):
+    peer = live(venue)
+    venue.sequencer.has_room = False
+    quote = [22, 2, 0, [[1, 1, 1, 2, 1]] * 3]
+    answers = peer.send(SELL, SELL, quote, quote, [17, 2, 1])
+    assert [answer[:3] for answer in answers] == [[34, ref, R.OVERLOAD] for ref in (1, 1, 2, 2, 2)]
+
+
 def test_legs_of_a_quote_are_submitted_together_ses_003(venue):
     peer = live(venue)
     cancels = [[17, ref, 1] for ref in range(1, 2041)]
@@ -417,6 +425,12 @@ def test_status_query_repeats_the_outcome_ses_026(venue):
     assert peer.send([27, 9, 3])[0][:3] == [34, 9, R.NO_ORDER]
     assert peer.send([27, 9, 0])[0][:3] == [34, 9, R.NO_ORDER]
     assert peer.send([16, 3, 1, 0, 100, 1, 0, 0])[0][:3] == [33, 3, 0]
+
+
+def test_status_query_of_a_ref_that_was_passed_over_ses_026(venue):
+    peer = live(venue)
+    peer.send([16, 5, 1, 0, 100, 1, 0, 0])
+    assert peer.send([27, 9, 4])[0][:3] == [34, 4, R.STALE_REF]
 
 
 def test_batch_is_taken_in_then_answered_one_by_one(venue):
@@ -493,6 +507,20 @@ def test_private_messages_go_to_every_session_of_the_account_ses_031(venue):
     assert (done[0][-1], done[1][1]) == (1, 2)
     assert watcher.frames() == [done[1]]
     assert bob.frames() == []
+
+
+def test_answers_under_way_go_to_who_has_the_lane_by_then_ses_031(venue):
+    """All of them: that of the last ref and that of a quote of several legs, too."""
+    for messages in ([SELL, [16, 2, 1, 1, 2451, 5, 0, 0]], [[22, 3, 0, [[1, 1, 1, 2, 1], [2, 1, 1, 2, 1]]]]):
+        first = live(venue)
+        venue.sequencer.is_asleep = True
+        assert first.send(*messages) == []
+        second = Peer(venue, 2)
+        (welcome,) = second.login(venue.key["ann"])
+        assert welcome[5] == messages[-1][1]
+        venue.sequencer.is_asleep = False
+        venue.sequencer.submit(venue.sequencer.submitted[-1])
+        assert [answer[:3] for answer in second.frames()] == [[33, message[1], 0] for message in messages]
 
 
 def test_key_without_scopes_hears_nothing_private_ses_031(venue):
@@ -713,6 +741,27 @@ def test_cancel_that_finds_no_room_is_not_lost_ses_013(venue):
     venue.sequencer.has_room = True
     venue.server._owe(b"")
     assert resting(venue) == []
+
+
+def test_cancel_that_finds_no_room_spares_the_orders_of_who_comes_back_ses_013(venue):
+    """The loss acts before anything that is sent after it, however late there is room for it."""
+    peer = live(venue, cod=1)
+    peer.send(SELL)
+    venue.sequencer.has_room = False
+    peer.link.feed_eof()
+    again = live(venue, cod=1)
+    venue.sequencer.has_room = True
+    assert again.send([16, 2, 1, 1, 2460, 7, 0, 0])[-1][:3] == [33, 2, 0]
+    venue.server._owe(b"")
+    assert resting(venue) == [7]
+
+
+def test_request_behind_a_cancel_that_found_no_room_is_answered_ses_027(venue):
+    peer, other = live(venue, cod=1), live(venue, lane=1)
+    venue.sequencer.has_room = False
+    peer.link.feed_eof()
+    venue.sequencer.has_room = True
+    assert other.send([42, 5, "coll", "bond", 1])[0][:2] == [66, 5]
 
 
 @pytest.mark.parametrize(("cancel", "left"), [(0, [5]), (1, [])])

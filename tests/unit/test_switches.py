@@ -256,6 +256,19 @@ def test_heartbeats_as_asked_for_ses_068(venue):
     assert peer.tick(400 * MS)[0][0] == 104
 
 
+@pytest.mark.parametrize("cod", [1, 2])
+def test_a_key_that_may_only_read_ends_no_order_by_going_ses_067(venue, cod):
+    key = generate_key("ann", ("read",))
+    venue.keys.add(key)
+    live(venue).send(SELL)
+    assert Peer(venue).login(key, cod=cod) == [("closed", 4001, "111 SCOPE")]
+    peer = Peer(venue)
+    peer.login(key)
+    assert peer.send([2, 1, 1]) == [[66, 1, R.SCOPE, 0]]
+    assert peer.send([2, 1, 0])[0] == [66, 1, 0, 0]
+    assert resting(venue) == [5]
+
+
 @pytest.mark.parametrize("hb_ms", [249, 30_001, -1, None])
 def test_heartbeats_out_of_range_ses_068(venue, hb_ms):
     peer = Peer(venue)
