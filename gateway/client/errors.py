@@ -3,9 +3,12 @@
 HourglassError
  +-- ConnectionClosed     the connection is over; carries the close code
  |    +-- LoginRefused    it ended because the login was not accepted
+ |    +-- StateLost       it is back, but what was missed is not to be had any more: begin anew
  +-- RequestRefused       a subscription or other request was refused
  |    +-- OrderRejected   an order message was refused
  +-- EventsOverrun        events were not read fast enough
+ +-- TooManyUnanswered    more commands wait for answers than could be sent again for certain
+ +-- UnexpectedMessage    the server said what cannot be
 """
 
 from exchange.reasons import REJECT_TEXT, RejectReason
@@ -26,6 +29,14 @@ class ConnectionClosed(HourglassError, ConnectionError):
 
 class LoginRefused(ConnectionClosed):
     """Key, signature, clock or account were not accepted."""
+
+
+class StateLost(ConnectionClosed):
+    """The session came back, but not its private stream: orders and positions must be built anew.
+
+    The venue has begun another journal, or does not keep the messages any more that were missed. Log in again, cancel
+    what may be open (`mass_cancel`), and take positions from your own books.
+    """
 
 
 class RequestRefused(HourglassError):
@@ -54,6 +65,14 @@ class OrderRejected(RequestRefused):
 
 class EventsOverrun(HourglassError):
     """More events waited for their reader than it allowed."""
+
+
+class TooManyUnanswered(HourglassError):
+    """More commands wait for their answers than the venue remembers answers of a lane: wait for some first."""
+
+
+class UnexpectedMessage(HourglassError):
+    """The server said something that does not follow from what it said before."""
 
 
 def reason_of(number: int) -> RejectReason | int:
