@@ -17,6 +17,8 @@ cdef int check_range(str what, int64_t value, int64_t least, int64_t most) excep
 cdef int pay_outside(State *self, int64_t micros) except -1
 cdef int check_hit(State *self, Hit *hit, uint64_t oid, int64_t lots, int64_t price) except -1
 cdef list resting_rows(State *self, uint32_t handle, int side)
+cdef list order_rows(State *self, uint32_t account)
+cdef list block_rows(State *self, uint32_t account)
 cdef bytes position_rows(State *self)
 cdef int admit_hit(State *self, Hit *hit) noexcept nogil
 cdef void hit_order(State *self, Hit *hit) noexcept nogil

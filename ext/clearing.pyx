@@ -12,8 +12,8 @@ from ext.reasons cimport D_CAPACITY
 from ext.risk cimport evaluate
 from ext.state cimport BROKEN_POSITIONS, account_of, committed_lots, emit, is_firm, money_fits, price_of, side_of
 from ext.types cimport (
-    BUY, E_FILL, LOTS_MAX, MONEY_MAX, NIL, O_BLOCK, O_PHYSICAL, O_REDUCE_ONLY, PRICE_MAX_TICKS, V_BALANCE, V_SELL,
-    V_TAKER, Account, Event, Instrument, Order, Position, wide_t,
+    BUY, E_FILL, LOTS_MAX, MONEY_MAX, NIL, O_BLOCK, O_PHYSICAL, O_QUOTE, O_REDUCE_ONLY, PRICE_MAX_TICKS, V_BALANCE,
+    V_SELL, V_TAKER, Account, Block, Event, Instrument, Order, Position, Terms, wide_t,
 )
 
 
@@ -71,6 +71,43 @@ cdef list resting_rows(State *self, uint32_t handle, int side):
                          account_of(self, slot), order.meta & O_PHYSICAL != 0, is_firm(self, slot) != 0))
             slot = order.next
         level = next_level(&self.books, handle, side, self.books.levels[level].price)
+    return rows
+
+
+cdef list order_rows(State *self, uint32_t account):
+    """(oid, ref, lane, instrument, side, price, leaves, cum, tag) of an account's resting orders (ACC-011)."""
+    cdef uint32_t position = self.accounts[account].first_position, slot
+    cdef Terms *terms
+    cdef list rows = []
+    while position != NIL:
+        slot = self.positions[position].head
+        while slot != NIL:
+            terms = &self.books.terms[slot]
+            rows.append((
+                handle_of(&self.books, slot), 0 if self.books.orders[slot].meta & O_QUOTE else terms.ref,
+                self.lanes[terms.lane].number, self.positions[position].instrument, side_of(self, slot),
+                price_of(self, slot), self.books.orders[slot].leaves, self.books.orders[slot].cum, terms.tag,
+            ))
+            slot = terms.mine_next
+        position = self.positions[position].next_of_account
+    return rows
+
+
+cdef list block_rows(State *self, uint32_t account):
+    """(oid, ref, lane, product, scope, start, hours, side, limit, leaves, cum, tag) of its blocks (ACC-011)."""
+    cdef uint32_t slot = self.accounts[account].first_block
+    cdef Terms *terms
+    cdef Block *block
+    cdef list rows = []
+    while slot != NIL:
+        terms = &self.books.terms[slot]
+        block = &self.blocks[block_of(self, slot)]
+        rows.append((
+            handle_of(&self.books, slot), terms.ref, self.lanes[terms.lane].number, block.product, block.scope,
+            block.start, block.hours, block.side, block.limit, self.books.orders[slot].leaves,
+            self.books.orders[slot].cum, terms.tag,
+        ))
+        slot = terms.mine_next
     return rows
 
 

@@ -14,8 +14,8 @@ from ext.apply cimport apply_records, finish, finish_command, lengths_add_up
 from ext.book cimport arena_release, arena_reserve, books_close, books_open, open_book
 from ext.checks cimport POSITION_LOTS_MAX, position_for
 from ext.clearing cimport (
-    Hit, admit_hit, carry_at, certify_position, check_hit, check_range, end_account_orders, evaluate_account,
-    evaluate_instrument, hit_order, pay_outside, position_rows, resting_rows, set_terms,
+    Hit, admit_hit, block_rows, carry_at, certify_position, check_hit, check_range, end_account_orders,
+    evaluate_account, evaluate_instrument, hit_order, order_rows, pay_outside, position_rows, resting_rows, set_terms,
 )
 from ext.dump cimport dump_state
 from ext.fills cimport hand_over
@@ -380,6 +380,16 @@ cdef class Core:
         self.listed(handle)
         check_range("side", side, 0, 1)
         return resting_rows(&self.state, handle, side)
+
+    def open_orders(self, uint32_t account):
+        """(oid, ref, lane, instrument, side, price, leaves, cum, tag) of an account's orders. O(positions + orders)."""
+        self.known(account)
+        return order_rows(&self.state, account)
+
+    def open_blocks(self, uint32_t account):
+        """(oid, ref, lane, product, scope, start, hours, side, limit, leaves, cum, tag) of its blocks, by entry."""
+        self.known(account)
+        return block_rows(&self.state, account)
 
     def take(self, uint64_t oid, int64_t lots, uint32_t account, uint32_t fee_ppm):
         """Buy of a resting sell for an account, at most what it shows; returns the lots (MKT-021, MKT-032)."""

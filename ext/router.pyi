@@ -49,6 +49,8 @@ class Router:
         """Start an account's private sequence where a snapshot left it."""
     def oldest_pseq(self, account: int) -> int:
         """Return the number of the oldest private message that can be told again; 0: there is none."""
+    def frames(self, account: int, first: int, last: int) -> bytes | None:
+        """Return private messages as frames, end to end; None where the first ones are not kept."""
     def replay(self, link: Link, first: int, last: int) -> int:
         """Queue private messages once more; return 0, or the oldest there is where the first ones are gone."""
     def pseqs(self) -> list[int]:

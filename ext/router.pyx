@@ -140,6 +140,10 @@ cdef class Router:
         """Return the number of the oldest private message that can be told again; 0: there is none."""
         return self.account(account).history.oldest()
 
+    def frames(self, uint32_t account, int64_t first, int64_t last):
+        """Return private messages as frames, end to end; None where the first ones are not kept."""
+        return self.account(account).history.since(first, last)
+
     def replay(self, Link link not None, int64_t first, int64_t last):
         """Queue the private messages from `first` to `last` once more.
 

@@ -4,6 +4,7 @@ The work per event is done by `ext.router`; here are subscriptions, snapshots an
 catalogue. Nothing awaits: a slow reader is cut off, and never holds up the others.
 """
 
+import asyncio
 from collections.abc import Iterable
 
 from exchange.catalogue import Catalogue
@@ -36,6 +37,7 @@ class Publisher:
         self.durable_seq = 0
         self.last_ts_ns = now_ns
         self.batches = 0
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
     # The stream.
 
@@ -51,6 +53,22 @@ class Publisher:
         if self.strips.is_heard:
             self.strips.publish(self.router.touched_instruments(), ts_ns // NS_PER_US)
         self.router.flush()
+        if self._waiting:
+            self._wake()
+
+    async def durable(self, seq: int) -> None:
+        """Return when a command is durable, and told."""
+        if seq > self.durable_seq:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((seq, future))
+            await future
+
+    def _wake(self) -> None:
+        due = [future for seq, future in self._waiting if seq <= self.durable_seq]
+        self._waiting = [one for one in self._waiting if one[0] > self.durable_seq]
+        for future in due:
+            if not future.done():
+                future.set_result(None)
 
     def recover(self, first_seq: int, ts_ns: int, events: bytes | memoryview, commands: int) -> None:
         """Take in a batch that was durable before this start: depth, states and `pseq` go on where they were."""

@@ -16,6 +16,7 @@ from exchange.clearing.house import ClearingHouse
 from exchange.engine import Core
 from exchange.reasons import RejectReason
 from exchange.records import NoticeKind
+from gateway.account_api import AccountApi
 from gateway.auth import KeyStore, LoginGuard
 from gateway.config import GatewayConfig
 from gateway.connection import Connection, Upgrade
@@ -40,6 +41,10 @@ class ServedEngine(Protocol):
     catalogue: Catalogue
     core: Core
     house: ClearingHouse
+
+    @property
+    def seq(self) -> int:
+        """Sequence number of the last command applied."""
 
 
 class ServedSequencer(Protocol):
@@ -101,6 +106,7 @@ class Server:
         self._runner: web.AppRunner | None = None
         self._ticker: asyncio.Task[None] | None = None
         guard = LoginGuard(self.config.failed_logins_max, self.config.failed_logins_s * NS_PER_SECOND)
+        self._account_api = AccountApi(engine, publisher, keys, guard, self.config, self.wall_us)
         self._venue = Venue(
             config=self.config,
             keys=keys,
@@ -122,7 +128,7 @@ class Server:
     async def start(self, host: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None) -> int:
         """Listen, with TLS when there is a context; return the port, which port 0 lets the system choose."""
         app = web.Application()
-        app.add_routes([web.get("/ws/v1", self._websocket), *routes(self)])
+        app.add_routes([web.get("/ws/v1", self._websocket), *routes(self), *self._account_api.routes()])
         self._runner = web.AppRunner(
             app, access_log=None, keepalive_timeout=self.config.request_idle_s, handle_signals=False
         )

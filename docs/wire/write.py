@@ -1,6 +1,7 @@
 """Writes what is generated of the protocol: ``python -m docs.wire.write``; with ``--check`` it only compares.
 
-The tables of docs/protocol.md, asyncapi.json, and vectors.jsonl, all from the table in gateway/protocol/messages.py.
+The tables of docs/protocol.md, asyncapi.json, openapi.json and vectors.jsonl: from gateway/protocol/messages.py, and
+what HTTP answers from docs/wire/openapi.py.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 from docs.wire.asyncapi import document
+from docs.wire.openapi import document as http_document
 from docs.wire.page import filled
 from docs.wire.vectors import vectors
 
@@ -21,6 +23,7 @@ def generated() -> dict[Path, str]:
     return {
         PAGE: filled(PAGE.read_text()),
         HERE / "asyncapi.json": json.dumps(document(), indent=1, ensure_ascii=False) + "\n",
+        HERE / "openapi.json": json.dumps(http_document(), indent=1, ensure_ascii=False) + "\n",
         HERE / "vectors.jsonl": "".join(f"{line}\n" for line in vectors()),
     }
 

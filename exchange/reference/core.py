@@ -325,6 +325,14 @@ class ReferenceCore:
             for one in instrument.book.orders(side)
         ]
 
+    def open_orders(self, account: int) -> list[tuple[int, ...]]:
+        """Return (oid, ref, lane, instrument, side, price, leaves, cum, tag) of an account's orders (ACC-011)."""
+        return [one.row for position in self._known(account).positions.values() for one in position.orders.values()]
+
+    def open_blocks(self, account: int) -> list[tuple[int, ...]]:
+        """Return (oid, ref, lane, product, scope, start, hours, side, limit, leaves, cum, tag) of its blocks."""
+        return [one.row for one in self._known(account).blocks.values()]
+
     def take(self, oid: int, lots: int, account: int, fee_ppm: int) -> int:
         """Buy of a resting sell for an account, at most what it shows; return the lots (MKT-021, MKT-032)."""
         return self.hit(oid, lots, account, fee_ppm)

@@ -39,6 +39,13 @@ class Order:
     resting: bool = False
 
     @property
+    def row(self) -> tuple[int, ...]:
+        """What is listed of it (ACC-011)."""
+        ref = 0 if self.is_quote else self.ref
+        where = (self.lane, self.position.instrument.handle, self.side, self.price)
+        return self.oid, ref, *where, self.leaves, self.cum, self.tag
+
+    @property
     def is_quote(self) -> bool:
         """Whether a quote placed it."""
         return self.lane >= QUOTE_LANES
@@ -80,6 +87,12 @@ class Block:
     physical: bool = False
     cum: int = 0
     resting: bool = False
+
+    @property
+    def row(self) -> tuple[int, ...]:
+        """What is listed of it (ACC-011)."""
+        terms = (self.product, self.scope, self.start, self.hours, self.side, self.limit)
+        return self.oid, self.ref, self.lane, *terms, self.leaves, self.cum, self.tag
 
     @property
     def group(self) -> int:

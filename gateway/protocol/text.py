@@ -5,6 +5,7 @@ of a batch as objects. What a field may be is judged where the array is read, so
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgpack
@@ -42,10 +43,26 @@ def to_message(text: bytes) -> bytes:
 
 def to_text(message: bytes) -> bytes:
     """Return the JSON object of a message of the server's."""
+    return json.dumps(to_object(message), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def to_object(message: bytes) -> dict[str, Any]:
+    """Return a message of the server's with its fields by name."""
     number, *values = msgpack.unpackb(message)
     row = BY_NUMBER[number]
     fields = {name: _shown(row.kind(name), value) for name, value in zip(row.names, values, strict=True)}
-    return json.dumps({"t": row.name, **fields}, separators=(",", ":"), ensure_ascii=False).encode()
+    return {"t": row.name, **fields}
+
+
+def objects(frames: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the messages of a server's binary frames, of less than 64 KiB each, end to end."""
+    at = 0
+    while at < len(frames):
+        size, head = frames[at + 1], 2
+        if size == 126:
+            size, head = int.from_bytes(frames[at + 2 : at + 4], "big"), 4
+        yield to_object(frames[at + head : at + head + size])
+        at += head + size
 
 
 def _object_of(text: bytes) -> dict[str, Any]:

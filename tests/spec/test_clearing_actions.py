@@ -379,6 +379,27 @@ def test_ends_that_make_no_sense_change_nothing_cxl_005(core, arguments):
     assert venue.core.dump() == before
 
 
+def test_an_account_s_orders_and_blocks_are_listed_acc_011(core):
+    venue = busy(core)
+    for account in range(len(venue.engine.catalogue.accounts) + 1):
+        orders, blocks = venue.core.open_orders(account), venue.core.open_blocks(account)
+        listed = [row[0] for row in orders]
+        resting = {
+            oid
+            for handle in range(1, len(venue.engine.catalogue.instruments) + 1)
+            for side in (0, 1)
+            for oid, _, _, owner, _, _ in venue.core.resting(handle, side)
+            if owner == account
+        }
+        assert set(listed) == resting
+        assert len(listed) == len(resting)
+        assert all(row[6] > 0 for row in orders)
+        assert [row[0] for row in blocks] == sorted(row[0] for row in blocks)
+    assert any(venue.core.open_orders(account) and venue.core.open_blocks(account) for account in (1, 2, 3))
+    with pytest.raises(ValueError, match="account must be"):
+        venue.core.open_orders(99)
+
+
 def test_account_without_orders_has_none_to_end_cxl_005(venue):
     assert venue.core.end_orders(DAN, DoneReason.DEFAULT) == 0
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import msgpack
 import pytest
 from jsonschema import Draft202012Validator
+from test_account_api import ask, headers, run, running, trade
 
 from docs.wire.asyncapi import document
+from docs.wire.openapi import ENDPOINTS
 from docs.wire.write import generated
 from exchange.reasons import RejectReason
 from ext.codec import decode_message
@@ -87,6 +89,30 @@ def test_document_refers_only_to_what_it_has():
             *_, key = reference["$ref"].split("/")
             assert key in DOCUMENT["channels"]["ws"]["messages"]
             assert key in DOCUMENT["components"]["messages"]
+
+
+def test_every_path_is_described():
+    async def main():
+        async with running() as (venue, _):
+            routes = venue.server._runner.app.router.resources()
+            assert {route.canonical for route in routes} - {"/ws/v1"} == {endpoint.path for endpoint in ENDPOINTS}
+
+    run(main())
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda one: one.path)
+def test_answers_fit_their_description(endpoint):
+    async def main():
+        async with running() as (venue, http):
+            trade(venue)
+            (order, *_), *_ = (await ask(venue, http, "/v1/orders"))[1].values()
+            path = endpoint.path.format(**order | {"tag": 77}) + ("?inst=1" if endpoint.query.get("inst") else "")
+            async with http.get(venue.http + path, headers=headers(venue.key["ann"], path)) as response:
+                assert response.status == 200
+                answer = await (response.text() if endpoint.form == "text/plain" else response.json())
+            Draft202012Validator(endpoint.answer).validate(answer)
+
+    run(main())
 
 
 def test_every_reason_and_close_code_has_a_meaning():
