@@ -22,7 +22,11 @@ from gateway.client.errors import (
     HourglassError,
     LoginRefused,
     OrderRejected,
+    RequestLost,
     RequestRefused,
+    StateLost,
+    TooManyUnanswered,
+    UnexpectedMessage,
 )
 from gateway.client.events import (
     Ack,
@@ -38,6 +42,8 @@ from gateway.client.events import (
     Indicative,
     Notice,
     Perished,
+    Reconnected,
+    Reconnecting,
     Reject,
     Replaced,
     Status,
@@ -45,9 +51,10 @@ from gateway.client.events import (
     Trade,
 )
 from gateway.client.instruments import InstrumentInfo, ProductInfo
-from gateway.client.orders import Order, OrderState
+from gateway.client.orders import Order
 from gateway.client.reader import EventReader
 from gateway.client.session import Session, connect
+from gateway.client.stages import OrderStage, OrderState
 from gateway.protocol import Channel
 
 __all__ = [
@@ -85,23 +92,30 @@ __all__ = [
     "NoticeKind",
     "Order",
     "OrderRejected",
+    "OrderStage",
     "OrderState",
     "Perished",
     "Phase",
     "PhaseReason",
     "ProductInfo",
     "QuoteLeg",
+    "Reconnected",
+    "Reconnecting",
     "Reject",
     "Replaced",
+    "RequestLost",
     "RequestRefused",
     "Session",
     "Side",
+    "StateLost",
     "Status",
     "Stp",
     "StripPrices",
     "Substitute",
     "Tif",
+    "TooManyUnanswered",
     "Trade",
+    "UnexpectedMessage",
     "connect",
     "sign_heartbeat",
     "sign_meter",

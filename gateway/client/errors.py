@@ -4,6 +4,7 @@ HourglassError
  +-- ConnectionClosed     the connection is over; carries the close code
  |    +-- LoginRefused    it ended because the login was not accepted
  |    +-- StateLost       it is back, but what was missed is not to be had any more: begin anew
+ |    +-- RequestLost     it was lost while a request was under way that must not be made twice
  +-- RequestRefused       a subscription or other request was refused
  |    +-- OrderRejected   an order message was refused
  +-- EventsOverrun        events were not read fast enough
@@ -19,7 +20,7 @@ class HourglassError(Exception):
 
 
 class ConnectionClosed(HourglassError, ConnectionError):
-    """The connection is over; whether orders in flight were taken in shows after the next login."""
+    """The connection is over, and was not replaced; whether orders in flight were taken in shows after a login."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"the connection was closed with code {code}: {reason or 'no reason given'}")
@@ -36,6 +37,13 @@ class StateLost(ConnectionClosed):
 
     The venue has begun another journal, or does not keep the messages any more that were missed. Log in again, cancel
     what may be open (`mass_cancel`), and take positions from your own books.
+    """
+
+
+class RequestLost(ConnectionClosed):
+    """The connection was lost before the answer to a request that must not be made twice, such as a transfer.
+
+    Whether it was done shows in what it causes. Orders are not concerned: they are sent again with their refs.
     """
 
 

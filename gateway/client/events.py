@@ -255,7 +255,7 @@ class Notice:
 
 
 @dataclass(slots=True)
-class Disconnected:
+class Reconnecting:
     """The connection was lost, and the session tries to come back. Told by the client itself."""
 
     code: int
@@ -284,7 +284,7 @@ class Heartbeat:
 
 PrivateEvent = (
     Ack | Reject | Fill | Done | Replaced | Assigned | BoughtIn | Capacity | Notice | PrivateClearingEvent
-    | Disconnected | Reconnected
+    | Reconnecting | Reconnected
 )
 PublicMarketEvent = BestPrices | Trade | BookSnapshot | BookDelta | Status | Indicative | Perished | StripPrices
 PublicEvent = PublicMarketEvent | Heartbeat | PublicClearingEvent

@@ -44,9 +44,7 @@ class PrivateStream:
         return ready
 
     def release(self) -> list[Message]:
-        """Return what is still held back: all that comes before it was told, or is of a kind this client passes over.
-
-        """
+        """Return what is still held back; what comes before it was told, or is of a kind this client does not know."""
         ready = [self._held[pseq] for pseq in sorted(self._held) if pseq > self.pseq]
         self._held.clear()
         if ready:
