@@ -148,6 +148,8 @@ class Link(BatchSender):
         except Exception as defect:
             self.end(defect)
             raise
+        finally:
+            await self._wire.hang_up()
         self.end(ending)
 
     def end(self, ending: Exception) -> None:
@@ -184,9 +186,9 @@ class Link(BatchSender):
         wire, welcome = back.wire, back.welcome
         self._wire = wire
         if wire.epoch != self.epoch:
-            raise StateLost(CloseCode.NORMAL, "the venue has begun another journal")
+            raise StateLost("the venue has begun another journal")
         if welcome.last_ref < self._answered_ref:
-            raise StateLost(CloseCode.NORMAL, "the venue has forgotten commands that it has answered")
+            raise StateLost("the venue has forgotten commands that it has answered")
         if self._stream.pseq == 0 and welcome.pseq > 0 and welcome.perms & PERMISSION_READ:
             self._ask_replay()  # A login cannot ask for a stream from its beginning.
         commands = self._unanswered.begin_again()
@@ -276,7 +278,7 @@ class Link(BatchSender):
     def _on_resp(self, ref: int, code: int, arg: int) -> None:
         if ref == LOGIN_REF:
             if code == RejectReason.REPLAY_TOO_OLD:
-                raise StateLost(CloseCode.NORMAL, f"private messages are kept from {arg} on only")
+                raise StateLost(f"private messages are kept from {arg} on only")
         elif self._replay is not None and ref == self._replay.message[1]:
             self._on_replay(code, arg)
         elif self._replay_end is not None and ref == self._replay_end.message[1]:
@@ -304,7 +306,7 @@ class Link(BatchSender):
 
     def _on_replay(self, code: int, arg: int) -> None:
         if code == RejectReason.REPLAY_TOO_OLD:
-            raise StateLost(CloseCode.NORMAL, f"private messages are kept from {arg} on only")
+            raise StateLost(f"private messages are kept from {arg} on only")
         if code == RejectReason.RATE:
             self._replay = self._replay_end = None
             self._later("replay", arg / US_PER_SECOND, self._ask_replay)

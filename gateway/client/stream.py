@@ -3,7 +3,6 @@
 from typing import Any
 
 from gateway.client.errors import StateLost
-from gateway.protocol import CloseCode
 
 PRIVATE_HELD_MAX = 65_536  # Messages that wait for what comes before them.
 Message = list[Any]
@@ -33,7 +32,7 @@ class PrivateStream:
             return []
         if pseq > self.pseq + 1:
             if len(self._held) >= PRIVATE_HELD_MAX:
-                raise StateLost(CloseCode.NORMAL, f"over {PRIVATE_HELD_MAX} private messages came after a gap")
+                raise StateLost(f"over {PRIVATE_HELD_MAX} private messages came after a gap")
             self._held[pseq] = message
             return []
         ready = [message]

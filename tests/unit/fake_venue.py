@@ -38,7 +38,7 @@ class Peer:
             received = await asyncio.wait_for(self.socket.receive(), 3)
             assert received.type is aiohttp.WSMsgType.BINARY, received
             message = msgpack.unpackb(received.data)
-            if message[0] == 3 and 3 not in kinds:
+            if message[0] == 3 and kinds and 3 not in kinds:
                 await self.send([65, message[1], message[2], 1])
             elif not kinds or message[0] in kinds:
                 return message
@@ -69,7 +69,8 @@ class FakeVenue:
     """Takes connections; the test is the server."""
 
     def __init__(self):
-        self.epoch, self.last_ref, self.pseq = 1, 0, 0
+        self.epoch, self.pseq = 1, 0
+        self.last_refs = [0, 1_000]  # Told at the first login, and at all later ones.
         self.limits = [[0, 20_000, 40_000], [1, 40_000, 80_000]]
         self.heartbeat_ms = 1_000
         self.refuses = []  # (Code, reason) of the logins to come.
@@ -95,7 +96,8 @@ class FakeVenue:
             code, reason = self.refuses.pop(0)
             await socket.close(code=code, message=reason)
             return socket
-        welcome = [67, login[1], 7, ACCOUNT, login[5], self.last_ref, self.pseq, 1, self.limits, 3]
+        last_ref = self.last_refs[0 if self.attempts == 1 else 1]
+        welcome = [67, login[1], 7, ACCOUNT, login[5], last_ref, self.pseq, 1, self.limits, 3]
         await socket.send_bytes(msgpack.packb(welcome))
         self._peers.put_nowait(Peer(socket, login))
         await self._over.wait()
