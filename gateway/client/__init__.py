@@ -1,6 +1,7 @@
 """The client library for bots: asyncio, typed events, integers and decimal text only."""
 
 from exchange.records import EventFlag, NoticeKind, Phase, PhaseReason, Side, Stp, Tif
+from gateway.client.account import Money, OpenOrders, Positions
 from gateway.client.blocks import BlockOrder
 from gateway.client.book import Book
 from gateway.client.clearing import sign_heartbeat, sign_meter
@@ -88,8 +89,10 @@ __all__ = [
     "LotState",
     "Margin",
     "Mark",
+    "Money",
     "Notice",
     "NoticeKind",
+    "OpenOrders",
     "Order",
     "OrderRejected",
     "OrderStage",
@@ -97,6 +100,7 @@ __all__ = [
     "Perished",
     "Phase",
     "PhaseReason",
+    "Positions",
     "ProductInfo",
     "QuoteLeg",
     "Reconnected",

@@ -36,7 +36,7 @@ class StateLost(ConnectionClosed):
     """The session came back, but not its private stream: orders and positions must be built anew.
 
     The venue has begun another journal, or does not keep the messages any more that were missed. Log in again, cancel
-    what may be open (`mass_cancel`), and ask the venue what you hold (`account_view`). `code` is 0.
+    what may be open (`mass_cancel`), and ask the venue what you hold (`track_positions`). `code` is 0.
     """
 
     def __init__(self, reason: str) -> None:

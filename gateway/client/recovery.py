@@ -39,7 +39,7 @@ class Recovery:
 
     def __init__(self, dialer: Dialer, for_s: float) -> None:
         self.for_s = for_s
-        self._dialer = dialer
+        self.dialer = dialer
         self._attempt = 0
         self._returned_s = 0.0
         self._not_before_s = 0.0
@@ -68,7 +68,7 @@ class Recovery:
             await asyncio.sleep(max(self._delay_s(), self._not_before_s - time.monotonic()))
             attempts += 1
             try:
-                wire, welcome = await self._dialer.dial(epoch, last_pseq)
+                wire, welcome = await self.dialer.dial(epoch, last_pseq)
             except (OSError, aiohttp.ClientError) as error:
                 if is_final(error):
                     raise

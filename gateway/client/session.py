@@ -16,6 +16,7 @@ from typing import Any, get_args, overload
 
 from exchange.records import Side
 from gateway.auth import ApiKey
+from gateway.client.account import AccountView, Positions
 from gateway.client.at_market import MarketOrders
 from gateway.client.blocks import BlockEntry, BlockOrder
 from gateway.client.book import Book
@@ -101,12 +102,14 @@ async def connect(
         session.end(ConnectionClosed(CloseCode.NORMAL, "the session was left"))
 
 
-class Session(Link, BlockEntry, MarketOrders, ClearingRequests):
+class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView):
     """One logged-in session, whatever connections it takes. Not for use from other threads than its loop's."""
 
     def __init__(self, wire: Wire, welcome: Welcome, recovery: Recovery) -> None:
         super().__init__(wire, welcome, recovery)
         self.books: dict[int, Book] = {}
+        self.positions: Positions | None = None
+        self._dialer = recovery.dialer
         self._subscriptions = Subscriptions()
         self._orders: dict[int, OpenOrder] = {}
         self._readers: list[EventReader[Any]] = []
@@ -271,6 +274,18 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests):
         self._is_leaving = True
         await self._request(MessageType.LOGOUT, int(cancel))
 
+    async def track_positions(self) -> Positions:
+        """Return the account's positions, kept up by its fills from now on. Raises as `open_orders`."""
+        if self.positions is None:
+            positions = self.positions = Positions()
+            try:
+                answer = await self._ask("/v1/positions")
+            except BaseException:
+                self.positions = None
+                raise
+            positions.load(answer["gseq"], answer["positions"])
+        return self.positions
+
     async def dead_man_switch(self, timeout_ms: int, *, whole_account: bool = False) -> None:
         """Set or renew a dead-man switch, 0 takes it off: not renewed in time, it ends all orders of the lane.
 
@@ -378,6 +393,8 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests):
         fail(pending.answer, reject.error())
 
     def _on_order_news(self, news: Fill | Done | Replaced) -> None:
+        if self.positions is not None and isinstance(news, Fill):
+            self.positions.take(news)
         order = self._orders.get(news.oid)
         if order is None:
             self._unanswered.hold(news)
