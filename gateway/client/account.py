@@ -17,7 +17,7 @@ from gateway.client.events import Fill
 from gateway.client.wire import NS_PER_US, Dialer, credentials
 from gateway.signing import KEY, SIGNATURE, TIME, signature
 
-ANSWER_S_MAX = 10
+HTTP_ANSWER_S_MAX = 10
 
 
 class Money(NamedTuple):
@@ -102,7 +102,7 @@ class AccountView(abc.ABC):
         }  # fmt: skip
         address = urlsplit(dialer.url)
         url = urlunsplit((address.scheme.replace("ws", "http"), address.netloc, path, "", ""))
-        timeout = aiohttp.ClientTimeout(total=ANSWER_S_MAX)
+        timeout = aiohttp.ClientTimeout(total=HTTP_ANSWER_S_MAX)
         async with (
             aiohttp.ClientSession(timeout=timeout) as http,
             http.get(url, headers=headers, ssl=True if dialer.ssl is None else dialer.ssl) as response,

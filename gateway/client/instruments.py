@@ -8,7 +8,7 @@ from exchange.errors import SymbolError
 from exchange.units import price_text, price_ticks
 
 Price = str | Decimal
-EXPONENT_MAX = 32  # Decimal digits before or behind the point of a Decimal that is read as a price.
+DECIMAL_EXPONENT_MAX = 32  # Decimal digits before or behind the point of a Decimal that is read as a price.
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def decimal_text(price: Price | None) -> str:
         return price
     if not isinstance(price, Decimal):
         raise TypeError(f"price must be decimal text such as '2.45' or a Decimal, was {price!r}")
-    if not price.is_finite() or abs(price.adjusted()) > EXPONENT_MAX:
-        raise SymbolError(f"price must be a decimal within 10^{EXPONENT_MAX}, was {price}")
+    if not price.is_finite() or abs(price.adjusted()) > DECIMAL_EXPONENT_MAX:
+        raise SymbolError(f"price must be a decimal within 10^{DECIMAL_EXPONENT_MAX}, was {price}")
     text = format(price, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

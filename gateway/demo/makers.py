@@ -5,7 +5,7 @@ import random
 from typing import NamedTuple
 
 from exchange.records import Phase, Side
-from gateway.client import Fill, Notice, OrderRejected, QuoteLeg, Reject, Session
+from gateway.client import Fill, Notice, NoticeKind, OrderRejected, QuoteLeg, Reject, Session
 from gateway.demo.attendance import heed_refusal, phase_of, trader
 from gateway.demo.figures import Figures
 from gateway.demo.products import PRODUCTS, DemoProduct
@@ -139,6 +139,8 @@ class Maker:
     async def heed_protection(self) -> None:
         """Take a breath when the protection has pulled a product's quotes, then quote again."""
         async for notice in self._session.events(Notice):
+            if notice.kind != NoticeKind.MMP_FIRED:
+                continue
             self._frozen.add(notice.arg)
             self._figures.protections += 1
             await asyncio.sleep(PAUSE_S)
