@@ -15,6 +15,7 @@ from gateway.failures import Failure, as_failure
 SUBCOMMANDS = {
     "admin": ("gateway.commands_admin", "admin"),
     "apply": ("gateway.commands_apply", "apply"),
+    "bot": ("gateway.commands_bot", "bot"),
     "catalogue": ("gateway.commands_catalogue", "catalogue"),
     "default": ("gateway.commands_default", "default"),
     "demo": ("gateway.demo", "demo"),
@@ -33,6 +34,7 @@ HELP = """Hourglass, an exchange for time-window compute.
 Examples:
   hourglass serve --journal ./journal --keys keys.json --setup venue.jsonl
   hourglass admin ./journal halts.jsonl
+  hourglass bot buyer --help
   hourglass apply scenario.jsonl
   hourglass replay ./journal --verify
   hourglass journal ./journal --from 100 --to 120

@@ -8,6 +8,7 @@ import time
 
 import pytest
 import uvloop
+from proxy import Proxy
 from served import Grounds, kill, url_of
 from trading import Trader, check_against_journal
 
@@ -16,7 +17,6 @@ from gateway.client import connect
 SEED = 20_261_127
 KILLS = 5
 CUTS_MIN = 25
-CUT_BYTES_MAX = 150_000  # Of one connection, both ways.
 LANES = (("ann", 0), ("ann", 3), ("bob", 0))
 DRAIN_RETRY_MS = 700
 # What one session misses while the others are back already must be kept: they trade thousands of times a second.
@@ -115,47 +115,6 @@ def test_nothing_is_unknown_or_done_twice_when_the_server_is_killed_under_its_cl
     assert known > 1_000
     assert sent_again > 100
     assert all(len(trader.returns) == trader.losses == KILLS for trader in traders)
-
-
-class Proxy:
-    """Forwards a port, and cuts every connection after a drawn number of bytes, in the middle of whatever it is."""
-
-    def __init__(self, port, dice):
-        self.cuts = 0
-        self.is_cutting = False
-        self._port = port
-        self._dice = dice
-        self._tasks = set()
-
-    async def start(self):
-        self._server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
-        return self._server.sockets[0].getsockname()[1]
-
-    async def stop(self):
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-
-    async def _forward(self, reader, writer):
-        self._tasks.add(asyncio.current_task())
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
-        left = [self._dice.randrange(CUT_BYTES_MAX)]
-        ways = (self._pump(reader, there_writer, left), self._pump(there_reader, writer, left))
-        try:
-            await asyncio.wait([asyncio.ensure_future(way) for way in ways], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            writer.transport.abort()
-            there_writer.transport.abort()
-
-    async def _pump(self, reader, writer, left):
-        with contextlib.suppress(OSError):
-            while data := await reader.read(4_096):
-                if self.is_cutting and len(data) >= left[0]:
-                    writer.write(data[: left[0]])
-                    self.cuts += 1
-                    return
-                left[0] -= len(data)
-                writer.write(data)
 
 
 def test_nothing_is_unknown_or_done_twice_when_the_network_cuts_anywhere_ord_002_ses_062(served):
