@@ -23,15 +23,17 @@ SUBCOMMANDS = {
     "keys": ("gateway.commands_keys", "keys"),
     "margin": ("gateway.commands_margin", "margin"),
     "replay": ("gateway.commands_replay", "replay"),
+    "sandbox": ("gateway.demo", "sandbox"),
     "serve": ("gateway.commands_serve", "serve"),
     "statement": ("gateway.commands_statement", "statement"),
 }
-OPTIONAL = ("demo",)
+OPTIONAL = ("demo", "sandbox")
 
 HELP = """Hourglass, an exchange for time-window compute.
 
 \b
 Examples:
+  hourglass sandbox
   hourglass serve --journal ./journal --keys keys.json --setup venue.jsonl
   hourglass admin ./journal halts.jsonl
   hourglass bot buyer --help

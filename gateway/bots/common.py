@@ -33,7 +33,9 @@ def decimal(text: str) -> Decimal:
 def bot_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of every bot."""
     options = (
-        click.option("--url", default=URL, show_default=True, help="Of the venue's WebSocket."),
+        click.option(
+            "--url", envvar="HOURGLASS_URL", default=URL, show_default=True, help="Its WebSocket; or set HOURGLASS_URL."
+        ),
         click.option("--key", envvar="HOURGLASS_KEY", required=True, help="id:secret; or set HOURGLASS_KEY."),
         click.option("--lane", type=click.IntRange(0, 255), default=0, show_default=True, help="One bot holds a lane."),
         click.option("--product", required=True, help="Such as H100-SXM.IB400.cuda12.T1."),
