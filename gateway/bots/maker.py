@@ -6,7 +6,7 @@ half of what is left, for the quote before it may have been filled without it kn
 
 Quotes are no orders of a lane, so cancel-on-disconnect does not reach them. A dead-man switch does: when the bot, its
 machine or its network dies, the venue pulls them ``--pull-after-ms`` later. When protection (MMP) has pulled them, the
-bot pauses, resets it and quotes again.
+bot pauses, resets it and quotes again. The switch ends all orders of the account: give a maker an account of its own.
 """
 
 import asyncio
@@ -69,6 +69,7 @@ class Maker:
         self._terms = terms
         self._marks: dict[int, int] = {}
         self._quoted: dict[int, QuoteLeg] = {}  # What stands, as far as is known; what was filled is taken out.
+        self._touched: set[int] = set()  # Instruments in which quotes of its set may stand.
         self._is_frozen = False
 
     async def run(self) -> None:
@@ -79,9 +80,8 @@ class Maker:
                 await self._begin()
                 await together(self._quote_for_ever(), self._heed())
             finally:
-                if session.is_connected:
-                    with contextlib.suppress(HourglassError):
-                        await session.mass_cancel(product=terms.product)
+                with contextlib.suppress(HourglassError):
+                    await self._pull()
 
     async def _begin(self) -> None:
         terms = self._terms
@@ -102,11 +102,20 @@ class Maker:
             leg = self.leg(info)
             if leg != self._quoted.get(info.inst, QuoteLeg(info.inst)):
                 wanted.append((info.inst, leg))
-        for start in range(0, len(wanted), LEGS_A_QUOTE):
-            sent = dict(wanted[start : start + LEGS_A_QUOTE])
+        await self._send(wanted)
+
+    async def _send(self, legs: list[tuple[int, QuoteLeg]]) -> None:
+        for start in range(0, len(legs), LEGS_A_QUOTE):
+            sent = dict(legs[start : start + LEGS_A_QUOTE])
             self._quoted |= sent
+            self._touched |= sent.keys()
             with contextlib.suppress(OrderRejected):  # Of the first leg; `_heed` hears of every one.
                 await self._session.quote(list(sent.values()), quote_set=self._terms.quote_set, post_only=True)
+
+    async def _pull(self) -> None:
+        """Pull every quote; without a connection the dead-man switch does."""
+        if self._session.is_connected:
+            await self._send([(inst, QuoteLeg(inst)) for inst in self._touched])
 
     def leg(self, info: InstrumentInfo) -> QuoteLeg:
         """Return what to quote in one hour; nothing while it does not trade continuously."""

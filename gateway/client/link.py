@@ -20,7 +20,7 @@ from exchange.reasons import RejectReason
 from exchange.records import NoticeKind
 from gateway.client.entry import BatchSender, Pending
 from gateway.client.errors import ConnectionClosed, StateLost
-from gateway.client.events import SEQUENCED, Event, Heartbeat, Notice, Reconnected, Reconnecting, event_of
+from gateway.client.events import SEQUENCED, Event, Heartbeat, Notice, Reconnected, Reconnecting, Reject, event_of
 from gateway.client.instruments import Instruments
 from gateway.client.pace import Pace
 from gateway.client.recovery import Recovery, Return
@@ -31,7 +31,6 @@ from gateway.client.wire import LOGIN_REF, Welcome, Wire
 from gateway.protocol import CloseCode, MessageType
 
 BUCKET_ORDERS = 0
-PERMISSION_READ = 1
 US_PER_SECOND = 1_000_000
 MS_PER_SECOND = 1_000
 
@@ -189,7 +188,7 @@ class Link(BatchSender):
             raise StateLost("the venue has begun another journal")
         if welcome.last_ref < self._answered_ref:
             raise StateLost("the venue has forgotten commands that it has answered")
-        if self._stream.pseq == 0 and welcome.pseq > 0 and welcome.perms & PERMISSION_READ:
+        if self._stream.pseq == 0 and welcome.pseq > 0 and welcome.perms:
             self._ask_replay()  # A login cannot ask for a stream from its beginning.
         commands = self._unanswered.begin_again()
         self.welcome, self._pace, self._is_away = welcome, Pace(*orders_limit(welcome)), False
@@ -243,6 +242,15 @@ class Link(BatchSender):
         self._timers.pop(name, None)
         if self._is_linked:
             act()
+
+    def _is_kept(self, reject: Reject) -> bool:
+        """Whether a refused command is none of the caller's business yet: it will be sent again."""
+        if self._is_held and reject.code == RejectReason.DRAINING and not reject.gseq:
+            return True  # On the next connection, as the others that wait for it.
+        wait_ms = self._unanswered.retry_ms(reject)
+        if wait_ms:
+            self._later("again", wait_ms / MS_PER_SECOND, self._send_again)
+        return wait_ms > 0
 
     def _send_again(self) -> None:
         for message in self._unanswered.again():

@@ -375,9 +375,7 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView):
         succeed(pending.answer, ack)
 
     def _on_reject(self, reject: Reject) -> None:
-        wait_ms = self._unanswered.retry_ms(reject)
-        if wait_ms:
-            self._later("again", wait_ms / MS_PER_SECOND, self._send_again)
+        if self._is_kept(reject):
             return
         batch = self._unanswered.batches.get(reject.ref)
         if batch is not None:

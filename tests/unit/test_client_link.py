@@ -651,7 +651,10 @@ def test_draining_server_is_sent_nothing_and_left_alone(monkeypatch):
     async def main():
         async with fake_venue() as venue, session_of(venue) as (session, peer):
             heard = session.events(Notice, Reconnected)
+            early = session.place_nowait(1, Side.BUY, lots=1, ticks=1)
+            await peer.next(16)
             await peer.send([41, int(NoticeKind.DRAINING), 300, 1])
+            await peer.send([REJECT, early.ref, int(RejectReason.DRAINING), 0, 1, 0])  # It crossed the notice.
             assert (await anext(heard)).kind_name == "DRAINING"
             order = session.place_nowait(1, Side.BUY, lots=1, ticks=1)
             loop = asyncio.get_running_loop()
@@ -661,8 +664,9 @@ def test_draining_server_is_sent_nothing_and_left_alone(monkeypatch):
             await peer.close(CloseCode.DRAINING)
             peer = await back(venue)
             assert loop.time() - begun_s >= 0.29
+            assert (await peer.accept(16, oid=1))[1] == early.ref
             await peer.accept(16, oid=2)
-            assert (await order.accepted()).oid == 2
+            assert ((await early.accepted()).oid, (await order.accepted()).oid) == (1, 2)
             assert (await anext(heard)).attempts == 1
 
     run(main())
