@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from exchange.records import Side, Stp, Tif
-from gateway.client.errors import OrderRejected
+from gateway.client.errors import OrderRejected, TooManyUnanswered
 from gateway.client.events import Ack
 from gateway.client.instruments import Instruments, Price
 from gateway.client.orders import OpenOrder, Order, limit_ticks
@@ -219,11 +219,16 @@ class Batch(OrderEntry):
 
         Raises:
             OrderRejected: the batch was refused as a whole.
-            ConnectionClosed: the connection ended before all answers.
+            TooManyUnanswered: there is no room for so many commands; the batch is as it was.
+            ConnectionClosed: the session ended before all answers.
 
         """
         entered, self._entered = self._entered, []
-        await self._session.send_batch([self._numbered(message, pending) for message, pending in entered])
+        try:
+            await self._session.send_batch([self._numbered(message, pending) for message, pending in entered])
+        except TooManyUnanswered:
+            self._entered[:0] = entered  # Nothing was sent.
+            raise
         answers = await asyncio.gather(*(pending.answer for _, pending in entered), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException) and not isinstance(answer, OrderRejected):

@@ -140,6 +140,29 @@ def test_nothing_is_unknown_or_done_twice_when_the_network_cuts_anywhere_ord_002
     assert sum(trader.losses for trader in traders) > CUTS_MIN // 2  # The others hit logins on the way back.
 
 
+def test_bytes_that_come_late_from_a_connection_that_was_given_up_change_nothing_ord_002_ses_010(served):
+    """The network holds everything for a while; the sessions are back before it lets go what they had sent."""
+    traders = traders_of()
+
+    async def main():
+        proxy = Proxy(served.port, random.Random(SEED))
+        port = await proxy.start()
+        async with trading(traders, f"ws://127.0.0.1:{port}/ws/v1", served.grounds, heartbeat_ms=250):
+            for number in range(1, 4):
+                await asyncio.sleep(0.2)
+                proxy.stall()
+                while not all(len(trader.returns) == number for trader in traders):
+                    await asyncio.sleep(0.01)
+                proxy.release()
+        await proxy.stop()
+
+    run(main())
+    served.stop()
+    known, _ = check_against_journal(served.grounds, traders)
+    assert known > 500
+    assert all(event.sent_again for trader in traders for event in trader.returns)
+
+
 def test_stop_in_order_loses_nothing_and_is_left_alone_ses_069(served):
     traders = traders_of()
 
