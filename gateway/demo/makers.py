@@ -44,7 +44,9 @@ PLACES = [
 HABITS = (Habit("maker-delta", 1.0), Habit("maker-echo", 0.5))
 
 
-async def make_market(venue: Venue, habit: Habit, figures: Figures, seed: int) -> None:
+async def make_market(
+    venue: Venue, habit: Habit, figures: Figures, seed: int, *, requote_s: float = REQUOTE_S
+) -> None:
     """Be a maker: quote, lean against what is held, stop when the protection fires, be flat before the gate."""
     async with trader(venue, habit.account, figures) as session, asyncio.TaskGroup() as group:
         maker = Maker(session, habit, figures, random.Random(seed))
@@ -56,7 +58,7 @@ async def make_market(venue: Venue, habit: Habit, figures: Figures, seed: int) -
             await session.mmp_set(quote_set, window_ms=window_ms, fills=PROTECTED_FILLS, lots=PROTECTED_LOTS)
         while True:
             await maker.quote(venue.next_window)
-            await asyncio.sleep(REQUOTE_S * maker.dice.uniform(0.8, 1.2))
+            await asyncio.sleep(requote_s * maker.dice.uniform(0.8, 1.2))
 
 
 class Maker:

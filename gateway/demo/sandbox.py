@@ -21,6 +21,7 @@ from gateway.failures import CONFIGURATION, Failure
 
 YOU = "you"
 LOOK_S = 0.05
+REQUOTE_S = 2.0  # Slower than in the demonstration: a sandbox may run for days, and its journal grows with every quote.
 
 
 @click.command()
@@ -75,7 +76,10 @@ async def _populate(venue: Venue, env_path: Path, seed: int, over: asyncio.Event
     figures = Figures()
     works = [provide(venue, name, figures, seed + index) for index, name in enumerate(PROVIDERS)]
     works += [keep_beating(venue, name) for name in PROVIDERS]
-    works += [make_market(venue, habit, figures, seed + 10 + index) for index, habit in enumerate(HABITS)]
+    works += [
+        make_market(venue, habit, figures, seed + 10 + index, requote_s=REQUOTE_S)
+        for index, habit in enumerate(HABITS)
+    ]
     tasks = [asyncio.create_task(work) for work in works]
     for task in tasks:
         task.add_done_callback(lambda _: over.set())  # None of them ends by itself.
