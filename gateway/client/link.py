@@ -134,22 +134,20 @@ class Link(BatchSender):
 
     async def run(self) -> None:
         """Read until the session ends; come back when a connection is lost."""
-        ending: Exception
         try:
             while True:
-                ending = lost = await self._wire.run(self._take)
+                lost = await self._wire.run(self._take)
                 if self._is_leaving or not self._recovery.is_worth_it(lost):
-                    break
+                    raise lost
                 self._lose(lost)
                 self._go_on(await self._recovery.come_back(lost, self.epoch, self._stream.pseq))
         except ConnectionClosed as final:
-            ending = final
+            self.end(final)
         except Exception as defect:
             self.end(defect)
             raise
         finally:
             await self._wire.hang_up()
-        self.end(ending)
 
     def end(self, ending: Exception) -> None:
         """Tell everyone who waits that the session is over. Harmless when called again."""
