@@ -87,8 +87,8 @@ class EventType(enum.IntEnum):
     MARK = 121
     CLAIM = 122
     EXERCISE = 123
-    SESSION = 204
     INDEX = 124
+    SESSION = 204
 
 
 class Side(enum.IntEnum):

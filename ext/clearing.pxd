@@ -19,7 +19,7 @@ cdef int check_hit(State *self, Hit *hit, uint64_t oid, int64_t lots, int64_t pr
 cdef list resting_rows(State *self, uint32_t handle, int side)
 cdef list order_rows(State *self, uint32_t account)
 cdef list block_rows(State *self, uint32_t account)
-cdef bytes position_rows(State *self)
+cdef bytes position_rows(State *self, uint32_t account)
 cdef int admit_hit(State *self, Hit *hit) noexcept nogil
 cdef void hit_order(State *self, Hit *hit) noexcept nogil
 cdef int32_t end_account_orders(State *self, uint32_t account, uint32_t handle, int reason) noexcept nogil

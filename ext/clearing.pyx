@@ -111,19 +111,19 @@ cdef list block_rows(State *self, uint32_t account):
     return rows
 
 
-cdef bytes position_rows(State *self):
-    """Account, instrument, lots, open buys and sells of every position that has any of the three."""
+cdef bytes position_rows(State *self, uint32_t account):
+    """Account, instrument, lots, open buys and sells of positions that have any of the three; account 0: of all."""
     cdef uint32_t slot, rows = 0
     cdef Position *position
     cdef int64_t *row
     cdef bytes written
     for slot in range(self.positions_count):
-        rows += is_in_use(&self.positions[slot])
+        rows += is_wanted(&self.positions[slot], account)
     written = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>rows * 5 * sizeof(int64_t))
     row = <int64_t *>PyBytes_AS_STRING(written)
     for slot in range(self.positions_count):
         position = &self.positions[slot]
-        if is_in_use(position):
+        if is_wanted(position, account):
             row[0] = position.account
             row[1] = position.instrument
             row[2] = position.lots
@@ -133,8 +133,9 @@ cdef bytes position_rows(State *self):
     return written
 
 
-cdef inline int is_in_use(const Position *position) noexcept nogil:
-    return position.lots != 0 or position.open_buy != 0 or position.open_sell != 0
+cdef inline int is_wanted(const Position *position, uint32_t account) noexcept nogil:
+    return (account == 0 or position.account == account) \
+        and (position.lots != 0 or position.open_buy != 0 or position.open_sell != 0)
 
 
 # --- Margin -----------------------------------------------------------------------------------------------------------

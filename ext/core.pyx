@@ -529,9 +529,9 @@ cdef class Core:
         cdef wide_t requirement = self.known(account).requirement
         return (<object>wide_high(requirement) << 64) | <object>wide_low(requirement)
 
-    def positions_bytes(self):
-        """Account, handle, lots, open buy and open sell lots as int64 rows, those of three zeros left out."""
-        return position_rows(&self.state)
+    def positions_bytes(self, uint32_t account=0):
+        """Account, handle, lots, open buys and sells as int64 rows, without those of three zeros; account 0: of all."""
+        return position_rows(&self.state, account)
 
     def position(self, uint32_t account, uint32_t instrument):
         """(lots, open buy lots, open sell lots, requirement)."""

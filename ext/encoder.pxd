@@ -12,6 +12,9 @@ cdef enum:                      # Message types that are not also record types.
     T_L1 = 96
     T_L2_SNAP = 98
     T_L2_DELTA = 99
+    T_CANDLE = 102
+    T_GAP = 105
+    T_COPY = 125
 
 cdef enum:                      # Kinds of notices (exchange/records.py).
     THROTTLE = 1
@@ -28,6 +31,7 @@ cdef int put_response(Buffer out, uint64_t ref, int code, int64_t arg) except -1
 cdef int put_batch_ack(Buffer out, uint64_t ref, int count) except -1
 cdef int put_private(Buffer out, const Event *event, int64_t ts_us, uint64_t gseq, int64_t pseq) except -1
 cdef int put_row(Buffer out, const int64_t *values, int count) except -1
+cdef int put_copy(Buffer out, int64_t seq, int64_t account, const uint8_t *message, Py_ssize_t size) except -1
 cdef int put_notice(Buffer out, const Event *event, int64_t ts_us) except -1
 cdef int put_throttle(Buffer out, int64_t ts_us) except -1
 cdef bint is_private(const Event *event) noexcept

@@ -2,6 +2,7 @@
 """Event records -> msgpack on the wire, without a Python object per event. Layouts: docs/protocol.md."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.string cimport memcpy
 
 from ext.frames cimport OP_BINARY
 from ext.types cimport (
@@ -60,6 +61,23 @@ cdef int put_row(Buffer out, const int64_t *values, int count) except -1:
     for i in range(count):
         to = put_integer(to, values[i])
     out.size = to - out.data
+    out.end_frame(start, OP_BINARY)
+    return 0
+
+
+cdef int put_copy(Buffer out, int64_t seq, int64_t account, const uint8_t *message, Py_ssize_t size) except -1:
+    """Append the copy of a private message, which is an array itself."""
+    cdef Py_ssize_t start
+    cdef uint8_t *to
+    out.reserve(FRAME_BYTES_MAX + size)
+    start = out.begin_frame()
+    to = out.data + out.size
+    to[0] = 0x94
+    to = put_integer(to + 1, T_COPY)
+    to = put_integer(to, seq)
+    to = put_integer(to, account)
+    memcpy(to, message, size)
+    out.size = to + size - out.data
     out.end_frame(start, OP_BINARY)
     return 0
 

@@ -1,5 +1,6 @@
 """WebSocket frames (RFC 6455), server side."""
 
+from collections.abc import Callable
 from typing import Any
 
 class WireError(Exception):
@@ -18,21 +19,29 @@ class FrameParser:
     """The server's end of one WebSocket connection, without the socket."""
 
     transport: Any
+    call_soon: Callable[[Callable[[], None]], Any] | None
     message_bytes_max: int
+    fragments_max: int
     @property
     def close_code(self) -> int: ...
     @property
     def is_open(self) -> bool: ...
+    @property
+    def has_more(self) -> bool: ...
+    @property
+    def bytes_written(self) -> int: ...
     def message(self, opcode: int, data: bytes) -> None:
         """Take one whole message; raise WireError to end the connection."""
     def ended(self, lost: bool) -> None:
         """Hear that a close frame went out (`lost` False) and that the connection is gone (`lost` True)."""
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Take what the transport read. Returns (True, b"") once nothing more will be looked at."""
+    def go_on(self) -> None:
+        """Take what an earlier read left for this turn of the loop."""
     def feed_eof(self) -> None:
         """Note that the connection is gone."""
-    def send(self, payload: bytes) -> None:
-        """Queue one binary message; `flush` writes it."""
+    def send(self, payload: bytes, opcode: int = ...) -> None:
+        """Queue one message, binary unless said otherwise; `flush` writes it."""
     def close(self, code: int, reason: str = "") -> None:
         """Begin the close handshake."""
     def fail(self, code: int, reason: str) -> None:

@@ -2,12 +2,14 @@
 """WebSocket frames (RFC 6455), server side, fed synchronously with what the transport read.
 
 `FrameParser` is what `RequestHandler.set_parser` of aiohttp wants: `feed_data` and `feed_eof`. All messages of one
-read are handled in one call, and all replies to them leave in one `transport.write`. No extension is ever
-accepted, so a reserved bit is an error, and so is an unmasked frame.
+read are handled in one call, and all replies to them leave in one `transport.write`; but no more than
+FRAMES_PER_TURN_MAX frames in one turn of the loop, so that a firehose cannot starve the other connections. No
+extension is ever accepted, so a reserved bit is an error, and so is an unmasked frame.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.limits cimport INT_MAX
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove
 
@@ -84,7 +86,15 @@ cdef class Buffer:
         """Return what is in the buffer and empty it."""
         cdef bytes taken = PyBytes_FromStringAndSize(<char *>self.data, self.size)
         self.size = 0
+        self.shrink()
         return taken
+
+    cdef void shrink(self) noexcept:
+        """Give the memory of an empty buffer back when a burst has made it large."""
+        if self.size == 0 and self.capacity > BUFFER_KEPT_BYTES_MAX:
+            free(self.data)
+            self.data = NULL
+            self.capacity = 0
 
 
 def encode_frame(int opcode, bytes payload):
@@ -126,7 +136,8 @@ cdef class FrameParser:
     """The server's end of one WebSocket connection, without the socket.
 
     Subclasses override `message` (or `on_message`, from Cython) and may override `ended`. `transport` needs `write`
-    and `close`. Messages are limited to `message_bytes_max` bytes and 16 fragments.
+    and `close`, and with `call_soon` also `pause_reading`, `resume_reading` and `abort`. Messages are limited to
+    `message_bytes_max` bytes and `fragments_max` fragments.
     """
 
     def __cinit__(self, *args, **kwargs):
@@ -134,6 +145,7 @@ cdef class FrameParser:
         self.torn = Buffer()
         self.plain = Buffer()
         self.message_bytes_max = MESSAGE_BYTES_MAX
+        self.fragments_max = FRAGMENTS_MAX
 
     # What a subclass gives.
 
@@ -153,8 +165,17 @@ cdef class FrameParser:
     cdef int end_read(self) except -1:
         return self.write_out()
 
+    cdef int settle(self) except -1:
+        """Finish what the messages so far have begun: a close frame is next."""
+        return 0
+
+    cdef int on_ping(self) except -1:
+        """Hear of a ping or pong; raise WireError when there are too many."""
+        return 0
+
     cdef int write_out(self) except -1:
         if self.out.size and self.transport is not None:
+            self.bytes_written += self.out.size
             self.transport.write(self.out.take())
         return 0
 
@@ -166,38 +187,40 @@ cdef class FrameParser:
 
     def feed_data(self, bytes data):
         """Take what the transport read. Returns (True, b"") once nothing more will be looked at."""
-        cdef const uint8_t *source = <const uint8_t *>PyBytes_AS_STRING(data)
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
-        cdef Py_ssize_t used
         if self.state == S_CLOSED:
             return True, b""
-        self.begin_read()
-        try:
-            if self.torn.size:
-                self.torn.append(source, size)
-                self.parse_torn()
-            else:
-                used = self.parse(source, size)
-                if self.state != S_CLOSED:
-                    self.torn.append(source + used, size - used)
-        except WireError as error:
-            self.fail(error.close_code, str(error))
-        self.end_read()
+        self.take_read(<const uint8_t *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
         return self.state == S_CLOSED, b""
 
+    def go_on(self):
+        """Take what an earlier read left for this turn of the loop."""
+        if not self.has_more:
+            return
+        self.has_more = False
+        try:
+            self.take_read(NULL, 0)
+        except Exception:
+            # A transport ends itself when `feed_data` fails; here nobody else would, and reading is paused.
+            if self.transport is not None:
+                self.transport.abort()
+            raise
+
     def feed_eof(self):
-        """Note that the connection is gone."""
+        """Note that the connection is gone. What waited for its turn is not done."""
         self.state = S_CLOSED
+        self.has_more = False
         self.transport = None
         self.ended(True)
 
-    def send(self, bytes payload):
-        """Queue one binary message; `flush` writes it."""
-        self.out.frame(OP_BINARY, <const uint8_t *>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+    def send(self, bytes payload, int opcode=OP_BINARY):
+        """Queue one message, binary unless said otherwise; `flush` writes it."""
+        self.out.frame(opcode, <const uint8_t *>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
 
     def close(self, int code, str reason=""):
         """Begin the close handshake: send a close frame, then wait for the peer's. Does nothing the second time."""
         if self.state == S_OPEN:
+            self.settle()
+        if self.state == S_OPEN:    # It still is: settling may have found the peer too slow.
             self.put_close(code, reason)
             self.state = S_CLOSING
             self.write_out()
@@ -205,6 +228,8 @@ cdef class FrameParser:
 
     def fail(self, int code, str reason):
         """Send a close frame and look at nothing more from this peer."""
+        if self.state == S_OPEN:
+            self.settle()
         already = self.state
         if already == S_OPEN:
             self.put_close(code, reason)
@@ -224,11 +249,54 @@ cdef class FrameParser:
 
     # Inside.
 
+    cdef int take_read(self, const uint8_t *data, Py_ssize_t size) except -1:
+        """Take one turn's share of what waits and of what was read now, in their order."""
+        cdef Py_ssize_t used
+        if self.has_more:          # A read that came although reading is paused: it waits, too.
+            self.torn.append(data, size)
+            self.transport.pause_reading()
+            return 0
+        self.frames_left = INT_MAX if self.call_soon is None else FRAMES_PER_TURN_MAX
+        self.begin_read()
+        try:
+            if self.torn.size:
+                if size:
+                    self.torn.append(data, size)
+                self.parse_torn()
+            else:
+                used = self.parse(data, size)
+                if self.state != S_CLOSED:
+                    self.torn.append(data + used, size - used)
+        except WireError as error:
+            self.fail(error.close_code, str(error))
+        self.end_read()
+        return self.end_turn()
+
+    cdef int end_turn(self) except -1:
+        """Have the loop come back for what is left, and read nothing more until it is taken."""
+        if self.state == S_CLOSED:
+            self.has_more = False
+            self.torn.size = 0
+            self.torn_at = 0
+        self.torn.shrink()
+        if self.has_more:
+            self.is_paused = True
+            self.transport.pause_reading()
+            self.call_soon(self.go_on)
+        elif self.is_paused:
+            self.is_paused = False
+            if self.transport is not None:
+                self.transport.resume_reading()
+        return 0
+
     cdef int parse_torn(self) except -1:
-        """Parse the joined bytes of an earlier and this read, and keep what is left over."""
-        cdef Py_ssize_t used = self.parse(self.torn.data, self.torn.size)
-        self.torn.size -= used
-        memmove(self.torn.data, self.torn.data + used, self.torn.size)
+        """Parse the joined bytes of earlier reads and this one, and keep what is left over."""
+        self.torn_at += self.parse(self.torn.data + self.torn_at, self.torn.size - self.torn_at)
+        if self.has_more:          # Moved once, when all whole frames are taken, and not in every turn.
+            return 0
+        self.torn.size -= self.torn_at
+        memmove(self.torn.data, self.torn.data + self.torn_at, self.torn.size)
+        self.torn_at = 0
         return 0
 
     cdef int put_close(self, int code, str reason) except -1:
@@ -246,6 +314,9 @@ cdef class FrameParser:
         cdef uint64_t length
         cdef int i
         while self.state != S_CLOSED and size - at >= 2:
+            if self.frames_left <= 0 or (self.out.size > OUT_BYTES_PER_TURN_MAX and self.call_soon is not None):
+                self.has_more = True
+                break
             self.check_header(data[at], data[at + 1])
             length = data[at + 1] & 0x7F
             header = 6
@@ -271,6 +342,7 @@ cdef class FrameParser:
             if <uint64_t>(size - at) < header + length:
                 break
             at += header
+            self.frames_left -= 1
             self.take_frame(data[at - header], data + at, <Py_ssize_t>length)
             at += <Py_ssize_t>length
         return at
@@ -302,8 +374,8 @@ cdef class FrameParser:
         cdef uint64_t before = self.plain.size if self.fragments else 0
         if length + before > <uint64_t>self.message_bytes_max:
             raise WireError(f"a message must have at most {self.message_bytes_max} bytes", close_code=1009)
-        if self.fragments == FRAGMENTS_MAX:
-            raise WireError(f"a message must have at most {FRAGMENTS_MAX} fragments", close_code=1009)
+        if self.fragments == self.fragments_max:
+            raise WireError(f"a message must have at most {self.fragments_max} fragments", close_code=1009)
         return 0
 
     cdef int take_frame(self, int first, const uint8_t *payload, Py_ssize_t size) except -1:
@@ -331,8 +403,10 @@ cdef class FrameParser:
     cdef int take_control(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1:
         if opcode == OP_CLOSE:
             return self.take_close(data, size)
-        if opcode == OP_PING and self.state == S_OPEN:
-            self.out.frame(OP_PONG, data, size)
+        if self.state == S_OPEN:
+            self.on_ping()
+            if opcode == OP_PING:
+                self.out.frame(OP_PONG, data, size)
         return 0
 
     cdef int take_close(self, const uint8_t *data, Py_ssize_t size) except -1:
@@ -348,6 +422,9 @@ cdef class FrameParser:
                 raise WireError(f"close code {code} must not be sent")
             if not is_utf8(data + 2, size - 2):
                 raise WireError("a close reason must be UTF-8", close_code=1007)
+        self.settle()
+        if self.state != S_OPEN:    # It ended while settling, with a code of ours.
+            return self.hang_up()
         self.out.frame(OP_CLOSE, data, min(size, 2))
         self.hang_up()
         self.ended(False)

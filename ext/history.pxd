@@ -1,8 +1,11 @@
 """The last messages of a private stream, as frames, for those who come back."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t
 
 from ext.frames cimport Buffer
+
+
+cdef Py_ssize_t frame_head(const uint8_t *frame) noexcept nogil
 
 
 cdef class History:

@@ -11,6 +11,11 @@ from libc.stdint cimport int64_t, uint8_t
 HALF_BYTES = 256 * 1024
 
 
+cdef Py_ssize_t frame_head(const uint8_t *frame) noexcept nogil:
+    """Return the size of the header of a server's frame, of less than 64 KiB."""
+    return 4 if frame[1] == 126 else 2
+
+
 cdef Py_ssize_t frame_bytes(const uint8_t *head) noexcept nogil:
     """Return the size of a server's frame, header included, of less than 64 KiB."""
     cdef Py_ssize_t size = head[1]

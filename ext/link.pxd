@@ -6,6 +6,11 @@ from ext.codec cimport CommandBuffer, Intake
 from ext.frames cimport Buffer, FrameParser
 
 
+cdef enum:
+    CONTROL_FRAMES_PER_S_MAX = 10   # Pings and pongs of one connection.
+    REQUEST_FRAMES = 16             # Of a turn's frames, what a message costs that is no order: Python reads it.
+
+
 cdef class RateLimit:
     cdef int64_t quarter_ns         # What a quarter of an order takes from the account's time; 0: no limit.
     cdef int64_t burst_ns
@@ -18,9 +23,15 @@ cdef class RateLimit:
 
 cdef class Link(FrameParser):
     cdef public object peer
+    cdef public tuple firm          # Names of the accounts whose drop copies it may hear.
     cdef public int gate            # Reason every order message is refused with; 0 when orders are welcome.
     cdef public Py_ssize_t backlog_bytes_max
     cdef public bint only_cancels   # Of order messages only those that end orders are taken.
+    cdef public Py_ssize_t conflate_bytes_max   # With more unread the link is behind (ext/views.pyx) ...
+    cdef public Py_ssize_t conflate_low_bytes   # ... until no more than this is.
+    cdef readonly bint is_behind
+    cdef dict owed                  # Followers that are owed something, and when the first is due.
+    cdef int64_t due_us
     cdef public bint is_private
     cdef public bint is_text        # Messages leave as text frames.
     cdef readonly bint is_live
@@ -31,6 +42,10 @@ cdef class Link(FrameParser):
     cdef readonly int64_t commands_taken
     cdef public int requests_waiting    # For the answer to an administrative command (ext/router.pyx).
     cdef bint is_dirty
+    cdef bint is_submitting
+    cdef bint will_be_answered      # Commands of this read were taken: the router will write to this link.
+    cdef bint has_replies           # The peer has replied to messages of this read.
+    cdef int64_t pings_until_ns      # When the credit for pings would be used up to the last.
     cdef int64_t wall_us
     cdef int64_t breach_ns          # Since when the rate has been exceeded without a second's break; 0: it is not.
     cdef int64_t refused_ns         # When it was exceeded last.
@@ -42,6 +57,7 @@ cdef class Link(FrameParser):
     cdef Buffer texts
     cdef object submit
 
+    cdef Py_ssize_t unread(self) except -1
     cdef int take_order(self, const uint8_t *data, Py_ssize_t size) except? -3
     cdef int refuse(self, Intake *intake, int reason) except -1
     cdef int ask_peer(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1

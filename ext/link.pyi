@@ -19,8 +19,20 @@ class Link(FrameParser):
     only_cancels: bool
     is_private: bool
     is_text: bool
+    firm: tuple[str, ...] | None
     requests_waiting: int
-    def __init__(self, peer: Any, submit: Callable[[bytes], bool], backlog_bytes_max: int = ...) -> None: ...
+    conflate_bytes_max: int
+    conflate_low_bytes: int
+    def __init__(
+        self,
+        peer: Any,
+        submit: Callable[[bytes], bool],
+        backlog_bytes_max: int = ...,
+        conflate_bytes_max: int = ...,
+        conflate_low_bytes: int = ...,
+    ) -> None: ...
+    @property
+    def is_behind(self) -> bool: ...
     @property
     def is_live(self) -> bool: ...
     @property
@@ -35,6 +47,14 @@ class Link(FrameParser):
     def commands_taken(self) -> int: ...
     def open(self, account: int, lane: int, last_ref: int, rate: RateLimit) -> None:
         """Decode order messages here from now on: the session has logged in."""
+    def send_frames(self, frames: bytes) -> None:
+        """Queue whole frames, end to end; `flush` writes them."""
+    def cut_off(self) -> None:
+        """Close a connection that does not read."""
+    def bytes_sent(self) -> int:
+        """How many bytes the system has taken so far: this stands still while the peer does not read."""
+    def bytes_waiting(self) -> int:
+        """How many bytes the system has yet to take."""
     def charge(self) -> int:
         """Take one order from the account's bucket for a request; 0, or the microseconds after which it would pass."""
     def exceeded(self, now_ns: int) -> int:

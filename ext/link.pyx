@@ -21,6 +21,7 @@ from ext.types cimport C_CANCEL
 from ext.frames import WireError
 
 cdef int64_t NS = 1_000_000_000
+cdef int CLOSE_POLICY = 1008
 cdef int CLOSE_MALFORMED = 4003
 cdef int CLOSE_SLOW_PUBLIC = 4008
 cdef int CLOSE_SLOW_PRIVATE = 4009
@@ -70,11 +71,14 @@ cdef int64_t clock_ns(int clock) noexcept:
 cdef class Link(FrameParser):
     """One session's connection."""
 
-    def __init__(self, object peer, object submit, Py_ssize_t backlog_bytes_max=1 << 20):
+    def __init__(self, object peer, object submit, Py_ssize_t backlog_bytes_max=1 << 20,
+                 Py_ssize_t conflate_bytes_max=1 << 18, Py_ssize_t conflate_low_bytes=1 << 16):
         """`submit` takes command records, as bytes, and returns False when it has no room for them."""
         self.peer = peer
         self.submit = submit
         self.backlog_bytes_max = backlog_bytes_max
+        self.conflate_bytes_max = conflate_bytes_max
+        self.conflate_low_bytes = conflate_low_bytes
         self.commands = CommandBuffer()
         self.texts = Buffer()
         self.seen_ns = clock_ns(CLOCK_MONOTONIC)
@@ -96,11 +100,26 @@ cdef class Link(FrameParser):
     cdef int begin_read(self) except -1:
         self.seen_ns = clock_ns(CLOCK_MONOTONIC)
         self.wall_us = clock_ns(CLOCK_REALTIME) // 1000
+        self.will_be_answered = False
+        self.has_replies = False
         return 0
 
     cdef int end_read(self) except -1:
         self.submit_commands()
+        if self.will_be_answered and not self.has_replies:
+            return 0        # What is queued leaves with the answers, in one write; at the next tick at the latest.
         return self.write_out()
+
+    cdef int settle(self) except -1:
+        """Hand over what was sent before the end: a cancel-on-disconnect must come after it."""
+        return 0 if self.is_submitting else self.submit_commands()
+
+    cdef int on_ping(self) except -1:
+        cdef int64_t until_ns = max(self.pings_until_ns, self.seen_ns - NS) + NS // CONTROL_FRAMES_PER_S_MAX
+        if until_ns > self.seen_ns:
+            raise WireError(f"pings must be at most {CONTROL_FRAMES_PER_S_MAX} a second", close_code=CLOSE_POLICY)
+        self.pings_until_ns = until_ns
+        return 0
 
     cdef int on_message(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1:
         if self.is_live and opcode == OP_BINARY and self.take_order(data, size) != OTHER:
@@ -181,6 +200,8 @@ cdef class Link(FrameParser):
 
     cdef int ask_peer(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1:
         cdef bytes message = PyBytes_FromStringAndSize(<const char *>data, size)
+        self.has_replies = True
+        self.frames_left -= REQUEST_FRAMES - 1      # One is counted already.
         try:
             for reply in self.peer.receive(message, opcode == OP_TEXT, self.seen_ns):
                 self.send(reply)
@@ -194,9 +215,11 @@ cdef class Link(FrameParser):
     cdef int submit_commands(self) except -1:
         """Hand the read's commands over, in pieces the sequencer takes; what it has no room for is refused."""
         cdef Py_ssize_t at = 0, end, i
+        self.is_submitting = True
         while at < self.commands.count:
             end = self.end_of_piece(at)
             if self.submit(self.commands.copy(at, end - at)):
+                self.will_be_answered = True
                 self.commands_taken += end - at
                 for i in range(at, end):
                     self.submitted_ref = max(self.submitted_ref, self.commands.records[i].ref)
@@ -204,6 +227,7 @@ cdef class Link(FrameParser):
                 self.refuse_overload(at, end)
             at = end
         self.commands.count = 0
+        self.is_submitting = False
         # Refs of commands there was no room for may be used again.
         self.last_ref = self.submitted_ref
         return 0
@@ -248,16 +272,23 @@ cdef class Link(FrameParser):
                 put_refusal(self.out, ref, X_OVERLOAD, 0, self.wall_us, 0)
         return 0
 
+    cdef Py_ssize_t unread(self) except -1:
+        """Bytes that were written and wait for the peer to read."""
+        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+
     cdef int write_out(self) except -1:
         """Write what is queued; a peer that does not read is cut off before it costs more than its share."""
+        cdef Py_ssize_t unread
         self.is_dirty = False
         if self.is_text and self.out.size:
             self.put_texts()
         FrameParser.write_out(self)
-        if self.state == S_OPEN and self.transport is not None:
-            if self.transport.get_write_buffer_size() > self.backlog_bytes_max:
-                code = CLOSE_SLOW_PRIVATE if self.is_private else CLOSE_SLOW_PUBLIC
-                self.fail(code, "the connection does not read what it is sent")
+        if self.state == S_OPEN:
+            unread = self.unread()
+            if unread > self.backlog_bytes_max:
+                self.cut_off()
+            elif unread > self.conflate_bytes_max:
+                self.is_behind = True
         return 0
 
     cdef int put_texts(self) except -1:
@@ -290,3 +321,20 @@ cdef class Link(FrameParser):
             self.fail(CLOSE_INTERNAL, "the server failed")
         frames.size = 0
         return 0
+
+    def send_frames(self, bytes frames not None):
+        """Queue whole frames, end to end; `flush` writes them."""
+        self.out.append(<const uint8_t *>PyBytes_AS_STRING(frames), PyBytes_GET_SIZE(frames))
+
+    def cut_off(self):
+        """Close a connection that does not read."""
+        code = CLOSE_SLOW_PRIVATE if self.is_private else CLOSE_SLOW_PUBLIC
+        self.fail(code, "the connection does not read what it is sent")
+
+    def bytes_sent(self):
+        """How many bytes the system has taken so far: this stands still while the peer does not read."""
+        return self.bytes_written - self.unread()
+
+    def bytes_waiting(self):
+        """How many bytes the system has yet to take."""
+        return self.unread()

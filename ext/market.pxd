@@ -1,9 +1,14 @@
 """The public side of one instrument: visible depth, sequence numbers, subscribers."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from ext.depth cimport Ladder
+from ext.depth_view cimport DepthView
 from ext.frames cimport Buffer
+from ext.link cimport Link
+from ext.tape cimport CandleClock, RecentTrades
 from ext.types cimport Event
+from ext.views cimport Outbox, View
 
 
 cdef enum:                      # Channels of a subscription.
@@ -14,38 +19,20 @@ cdef enum:                      # Channels of a subscription.
     CHANNEL_INSTRUMENTS = 5
     CHANNEL_STRIPS = 6
     CHANNEL_MARKS = 7
-    CHANNELS = 8
-
-
-cdef struct Row:
-    int64_t lots
-    int64_t key                 # Price for bids, its negative for asks: the best row has the highest key.
-
-
-cdef class Ladder:
-    """Visible levels of one side, the best last: changes are mostly near it."""
-
-    cdef Row *rows
-    cdef Py_ssize_t count
-    cdef Py_ssize_t capacity
-    cdef int sign
-    cdef int64_t *touched       # Keys changed since the last delta.
-    cdef Py_ssize_t touched_count
-    cdef Py_ssize_t touched_capacity
-
-    cdef Py_ssize_t find(self, int64_t key) noexcept
-    cdef int set(self, int32_t price, int64_t lots) except -1
-    cdef int touch(self, int32_t price) except -1
-    cdef int put_rows(self, Buffer out, Py_ssize_t depth) except -1
-    cdef int put_touched(self, Buffer out) except -1
+    CHANNEL_CANDLES = 8
+    CHANNELS = 9                # Of instruments; the channel curve is of classes (gateway/curves.py).
 
 
 cdef class Market:
     cdef readonly uint32_t instrument
     cdef readonly Ladder bids
     cdef readonly Ladder asks
-    cdef list subscribers       # Links, by channel.
-    cdef uint64_t seq[8]        # Of the last message, by channel.
+    cdef Py_ssize_t book_depth_max
+    cdef list views             # By channel: View, or None where nobody ever subscribed.
+    cdef list depth_views       # Of the channel l2: those with followers, one a depth.
+    cdef list series            # Candles by interval, from the first trade or subscription on; else None.
+    cdef RecentTrades recent    # From the first trade on.
+    cdef uint64_t seq[CHANNELS]     # Of the last message, by channel.
     cdef int64_t best[4]        # What the last l1 message said.
     cdef int64_t indicative[4]  # What the call would come to, as last told: price, lots, surplus' side and size.
     cdef int64_t ts_us
@@ -57,8 +44,15 @@ cdef class Market:
     cdef Py_ssize_t indicated_at    # Where in `states` an indicative stands as the last frame, or -1.
     cdef bint is_touched
 
+    cdef View view(self, int channel)
+    cdef DepthView depth_view(self, Py_ssize_t depth)
+    cdef list candles(self)
+    cdef bint is_heard(self, int channel) noexcept
+    cdef int subscribe(self, int channel, Link link, int64_t variant, int64_t conflate_us, int64_t now_us) except -1
+    cdef int unsubscribe(self, int channel, Link link, int64_t variant, Outbox box) except -1
+    cdef int publish(self, Buffer news, Outbox box) except -1
     cdef int apply_level(self, const Event *event) except -1
-    cdef int apply_trade(self, const Event *event, int64_t ts_us) except -1
+    cdef int apply_trade(self, const Event *event, int64_t ts_us, bint forms_price, CandleClock clock) except -1
     cdef int apply_state(self, const Event *event, int64_t ts_us) except -1
     cdef int apply_mark(self, const Event *event, int64_t ts_us) except -1
     cdef int put_mark(self, Buffer out, int64_t ts_us) except -1
@@ -66,4 +60,3 @@ cdef class Market:
     cdef int put_indicative(self, Buffer out, int64_t ts_us) except -1
     cdef bint read_best(self, int64_t *best) noexcept
     cdef int put_l1(self, Buffer out) except -1
-    cdef int put_l2(self, Buffer out) except -1

@@ -1,30 +1,24 @@
 """The public side of one instrument: visible depth, sequence numbers, subscribers."""
 
+from ext.depth import Ladder
 from ext.link import Link
-
-class Ladder:
-    """Visible levels of one side."""
-
-    def __new__(cls, sign: int) -> Ladder: ...
-    def levels(self, depth: int) -> list[tuple[int, int]]:
-        """Return [(price, lots), ...], best first."""
 
 class Market:
     """The public side of one instrument."""
 
-    def __new__(cls, instrument: int) -> Market: ...
+    def __new__(cls, instrument: int, book_depth_max: int = ...) -> Market: ...
     @property
     def instrument(self) -> int: ...
     @property
     def bids(self) -> Ladder: ...
     @property
     def asks(self) -> Ladder: ...
-    def subscribe(self, channel: int, link: Link) -> None:
-        """Add a subscriber, once."""
-    def unsubscribe(self, channel: int, link: Link) -> None:
-        """Take a subscriber off, if it is one."""
     def subscribed(self, channel: int) -> list[Link]:
-        """Return the subscribers of a channel."""
+        """Return the followers of a channel, at whatever depth or interval."""
+    def depth_of(self, link: Link) -> int:
+        """Return the depth at which a link follows the book; 0, the whole, if it does not."""
+    def intervals_of(self, link: Link) -> list[int]:
+        """Return the intervals in seconds whose candles a link follows."""
     def next_seq(self, channel: int) -> int:
         """Count one more message of a channel."""
     def last_seq(self, channel: int) -> int:
@@ -39,5 +33,13 @@ class Market:
         """Return the message that says what the call under way would come to now."""
     def best_prices(self) -> tuple[int, int, int, int]:
         """Return (bid, lots, ask, lots) of the visible book, 0 and 0 where there is none."""
-    def l2_snapshot(self, depth: int) -> bytes:
-        """Return an l2_snap message of the best `depth` levels of each side."""
+    def l2_snapshot(self, depth: int = 0) -> bytes:
+        """Return an l2_snap message of the best `depth` levels of each side; 0: of as many as a snapshot has."""
+    def candle_snapshot(self, interval_s: int) -> bytes | None:
+        """Return the message that says how the candle of an interval stands, or None before the first trade."""
+    def candle_history(
+        self, interval_s: int, from_us: int, to_us: int, limit: int
+    ) -> list[tuple[int, int, int, int, int, int, int, int]]:
+        """Return the last candles, (t0, o, h, l, c, lots, trades, is closed) each, with from <= t0 < to."""
+    def last_trades(self, limit: int) -> list[tuple[int, int, int, int, int, int, int]]:
+        """Return the last trades, (seq, ts, match id, price, lots, aggressor, flags) each, the oldest first."""

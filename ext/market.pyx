@@ -5,148 +5,28 @@ Depth follows LEVEL events, whoever listens; messages are made only for channels
 sequence numbers count those messages.
 """
 
-from libc.stdlib cimport free, qsort, realloc
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy
 
-from ext.encoder cimport T_L1, T_L2_DELTA, T_L2_SNAP, how_it_came_about, put_integer, put_row
-from ext.frames cimport OP_BINARY
+from ext.depth_view cimport put_book
+from ext.encoder cimport T_L1, how_it_came_about, put_row
+from ext.tape cimport Series, TradeRow
 from ext.types cimport E_AUCTION, E_INDICATIVE, E_MARK, E_PERISHED, E_STATUS, E_TRADE, V_CALL, V_SELL
+from ext.views cimport GapView, LatestView
 
 cdef int NO_AGGRESSOR = 2
-
-
-cdef uint8_t *put_array(uint8_t *to, Py_ssize_t count) noexcept nogil:
-    """Write the head of an array; at most 5 bytes."""
-    cdef int i
-    if count < 16:
-        to[0] = <uint8_t>(0x90 | count)
-        return to + 1
-    if count < 65536:
-        to[0] = 0xDC
-        to[1] = <uint8_t>(count >> 8)
-        to[2] = <uint8_t>count
-        return to + 3
-    to[0] = 0xDD
-    for i in range(4):
-        to[1 + i] = <uint8_t>(count >> (8 * (3 - i)))
-    return to + 5
-
-
-cdef int compare_keys(const void *left, const void *right) noexcept nogil:
-    cdef int64_t a = (<const int64_t *>left)[0]
-    cdef int64_t b = (<const int64_t *>right)[0]
-    return (a > b) - (a < b)
-
-
-cdef class Ladder:
-    """Visible levels of one side."""
-
-    def __cinit__(self, int sign):
-        self.sign = sign
-
-    def __dealloc__(self):
-        free(self.rows)
-        free(self.touched)
-
-    cdef Py_ssize_t find(self, int64_t key) noexcept:
-        """Index of the first row whose key is not below `key`. O(log levels)."""
-        cdef Py_ssize_t low = 0, high = self.count, middle
-        if high and self.rows[high - 1].key < key:
-            return high
-        while low < high:
-            middle = (low + high) >> 1
-            if self.rows[middle].key < key:
-                low = middle + 1
-            else:
-                high = middle
-        return low
-
-    cdef int set(self, int32_t price, int64_t lots) except -1:
-        """Put a level's shown lots; 0 takes the level away. O(levels better than it)."""
-        cdef int64_t key = <int64_t>price * self.sign
-        cdef Py_ssize_t at = self.find(key)
-        cdef bint known = at < self.count and self.rows[at].key == key
-        cdef void *grown
-        if lots == 0:
-            if known:
-                self.count -= 1
-                memmove(&self.rows[at], &self.rows[at + 1], (self.count - at) * sizeof(Row))
-            return 0
-        if not known:
-            if self.count == self.capacity:
-                grown = realloc(self.rows, max(2 * self.capacity, 16) * sizeof(Row))
-                if grown == NULL:
-                    raise MemoryError("no memory for depth")
-                self.rows = <Row *>grown
-                self.capacity = max(2 * self.capacity, 16)
-            memmove(&self.rows[at + 1], &self.rows[at], (self.count - at) * sizeof(Row))
-            self.count += 1
-            self.rows[at].key = key
-        self.rows[at].lots = lots
-        return 0
-
-    cdef int touch(self, int32_t price) except -1:
-        """Remember that a level changed."""
-        cdef void *grown
-        if self.touched_count == self.touched_capacity:
-            grown = realloc(self.touched, max(2 * self.touched_capacity, 16) * sizeof(int64_t))
-            if grown == NULL:
-                raise MemoryError("no memory for depth")
-            self.touched = <int64_t *>grown
-            self.touched_capacity = max(2 * self.touched_capacity, 16)
-        self.touched[self.touched_count] = <int64_t>price * self.sign
-        self.touched_count += 1
-        return 0
-
-    cdef int put_rows(self, Buffer out, Py_ssize_t depth) except -1:
-        """Append [px, qty, ...] of the best `depth` levels, best first."""
-        cdef Py_ssize_t i
-        cdef Py_ssize_t levels = min(depth, self.count)
-        cdef uint8_t *to = put_array(out.reserve(5 + 18 * levels), 2 * levels)
-        for i in range(self.count - 1, self.count - 1 - levels, -1):
-            to = put_integer(to, self.rows[i].key * self.sign)
-            to = put_integer(to, self.rows[i].lots)
-        out.size = to - out.data
-        return 0
-
-    cdef int put_touched(self, Buffer out) except -1:
-        """Append [px, qty, ...] of the changed levels, each once, and forget them; qty 0: the level is gone."""
-        cdef Py_ssize_t i, at, levels = 0
-        cdef uint8_t *to
-        if self.touched_count > 1:
-            qsort(self.touched, self.touched_count, sizeof(int64_t), compare_keys)
-        for i in range(self.touched_count):
-            if i == 0 or self.touched[i] != self.touched[i - 1]:
-                self.touched[levels] = self.touched[i]
-                levels += 1
-        to = put_array(out.reserve(5 + 18 * levels), 2 * levels)
-        for i in range(levels - 1, -1, -1):
-            at = self.find(self.touched[i])
-            to = put_integer(to, self.touched[i] * self.sign)
-            if at < self.count and self.rows[at].key == self.touched[i]:
-                to = put_integer(to, self.rows[at].lots)
-            else:
-                to = put_integer(to, 0)
-        out.size = to - out.data
-        self.touched_count = 0
-        return 0
-
-    def levels(self, Py_ssize_t depth):
-        """Return [(price, lots), ...], best first."""
-        return [
-            (self.rows[i].key * self.sign, self.rows[i].lots)
-            for i in range(self.count - 1, self.count - 1 - min(depth, self.count), -1)
-        ]
+cdef tuple INTERVALS_S = (60, 300, 3600)
 
 
 cdef class Market:
     """The public side of one instrument."""
 
-    def __cinit__(self, uint32_t instrument):
+    def __cinit__(self, uint32_t instrument, Py_ssize_t book_depth_max=1000):
         self.instrument = instrument
+        self.book_depth_max = book_depth_max
         self.bids = Ladder(1)
         self.asks = Ladder(-1)
-        self.subscribers = [[] for _ in range(CHANNELS)]
+        self.views = [None] * CHANNELS
+        self.depth_views = []
         self.trades = Buffer()
         self.states = Buffer()
         self.marks = Buffer()
@@ -154,19 +34,120 @@ cdef class Market:
         self.auctions = {}
         self.indicated_at = -1
 
-    def subscribe(self, int channel, link):
-        """Add a subscriber, once."""
-        if link not in self.subscribers[channel]:
-            self.subscribers[channel].append(link)
+    # Who listens.
 
-    def unsubscribe(self, int channel, link):
-        """Take a subscriber off, if it is one."""
-        if link in self.subscribers[channel]:
-            self.subscribers[channel].remove(link)
+    cdef View view(self, int channel):
+        """Return the view of a channel that has one, made at first use."""
+        cdef View view
+        if self.views[channel] is None:
+            if channel == CHANNEL_L1:
+                view = LatestView(channel, self.instrument)
+            elif channel == CHANNEL_TRADES:
+                view = GapView(channel, self.instrument)
+            else:
+                view = View(channel, self.instrument)
+            view.seq = self.seq[channel]
+            self.views[channel] = view
+        return <View>self.views[channel]
+
+    cdef DepthView depth_view(self, Py_ssize_t depth):
+        """Return the view of a depth, made for its first follower."""
+        cdef DepthView view
+        for item in self.depth_views:
+            if (<DepthView>item).depth == depth:
+                return <DepthView>item
+        view = DepthView(CHANNEL_L2, self.instrument, self.bids, self.asks, depth, self.book_depth_max)
+        view.load(self.seq[CHANNEL_L2], self.ts_us)
+        self.depth_views.append(view)
+        return view
+
+    cdef list candles(self):
+        """Return the candles of each interval, made at first use."""
+        if self.series is None:
+            self.series = [Series(CHANNEL_CANDLES, self.instrument, interval_s) for interval_s in INTERVALS_S]
+        return self.series
+
+    cdef bint is_heard(self, int channel) noexcept:
+        return self.views[channel] is not None and len((<View>self.views[channel]).followers) > 0
+
+    cdef int subscribe(self, int channel, Link link, int64_t variant, int64_t conflate_us, int64_t now_us) except -1:
+        """Add a follower, once. `variant` is a depth in the channel l2, seconds in candles."""
+        if channel == CHANNEL_L2:
+            return self.depth_view(variant).add(link, conflate_us, now_us)
+        if channel == CHANNEL_CANDLES:
+            return (<Series>self.candles()[INTERVALS_S.index(variant)]).add(link, 0, now_us)
+        return self.view(channel).add(link, conflate_us, now_us)
+
+    cdef int unsubscribe(self, int channel, Link link, int64_t variant, Outbox box) except -1:
+        """Take a follower off, if it is one."""
+        cdef DepthView depth_view
+        if channel == CHANNEL_L2:
+            for item in self.depth_views:
+                depth_view = <DepthView>item
+                if depth_view.depth == variant:
+                    depth_view.drop(link, box)
+                    if not depth_view.followers:
+                        self.depth_views.remove(depth_view)
+                    break
+        elif channel == CHANNEL_CANDLES:
+            if self.series is not None:
+                (<Series>self.series[INTERVALS_S.index(variant)]).drop(link, box)
+        elif self.views[channel] is not None:
+            (<View>self.views[channel]).drop(link, box)
+        return 0
 
     def subscribed(self, int channel):
-        """Return the subscribers of a channel."""
-        return self.subscribers[channel]
+        """Return the followers of a channel, at whatever depth or interval."""
+        if channel == CHANNEL_L2:
+            views = self.depth_views
+        elif channel == CHANNEL_CANDLES:
+            views = self.series or ()
+        else:
+            views = () if self.views[channel] is None else (self.views[channel],)
+        return [link for view in views for link in (<View>view).followers]
+
+    def depth_of(self, Link link not None):
+        """Return the depth at which a link follows the book; 0, the whole, if it does not."""
+        for item in self.depth_views:
+            if link in (<DepthView>item).followers:
+                return (<DepthView>item).depth
+        return 0
+
+    def intervals_of(self, Link link not None):
+        """Return the intervals in seconds whose candles a link follows."""
+        return [
+            interval_s
+            for interval_s, series in zip(INTERVALS_S, self.series or ())
+            if link in (<Series>series).followers
+        ]
+
+    # What is told.
+
+    cdef int publish(self, Buffer news, Outbox box) except -1:
+        """Queue what a batch has changed, encoded once and copied to each follower.
+
+        Trades come first, then depth, then best prices, then the phase: what was traded at the end of a call is told
+        before the phase that follows it.
+        """
+        if self.trades.size:
+            self.view(CHANNEL_TRADES).publish(self.trades, self.seq[CHANNEL_TRADES], box)
+        if self.depth_views and (self.bids.touched.count or self.asks.touched.count):
+            self.bids.touched.settle()
+            self.asks.touched.settle()
+            self.seq[CHANNEL_L2] += 1
+            for item in self.depth_views:
+                (<DepthView>item).publish_changes(news, self.seq[CHANNEL_L2], self.ts_us, box)
+        self.bids.touched.count = self.asks.touched.count = 0
+        if self.is_heard(CHANNEL_L1) and self.read_best(self.best):
+            self.seq[CHANNEL_L1] += 1
+            self.put_l1(news)
+            self.view(CHANNEL_L1).publish(news, self.seq[CHANNEL_L1], box)
+        if self.states.size:
+            self.view(CHANNEL_STATUS).publish(self.states, self.seq[CHANNEL_STATUS], box)
+        if self.marks.size:
+            self.view(CHANNEL_MARKS).publish(self.marks, self.seq[CHANNEL_MARKS], box)
+        self.indicated_at = -1
+        return 0
 
     def next_seq(self, int channel):
         """Count one more message of a channel."""
@@ -179,12 +160,8 @@ cdef class Market:
 
     def load(self, list bids, list asks):
         """Set the depth from [(price, lots), ...] of each side, as when the server starts."""
-        self.bids = Ladder(1)
-        self.asks = Ladder(-1)
-        for price, lots in bids:
-            self.bids.set(price, lots)
-        for price, lots in asks:
-            self.asks.set(price, lots)
+        self.bids.load(bids)
+        self.asks.load(asks)
 
     def l1_snapshot(self):
         """Return the message that says the best bid and ask now."""
@@ -193,34 +170,59 @@ cdef class Market:
         self.put_l1(out)
         return out.take()[2:]
 
-    def l2_snapshot(self, Py_ssize_t depth):
-        """Return an l2_snap message of the best `depth` levels of each side."""
+    def l2_snapshot(self, Py_ssize_t depth=0):
+        """Return an l2_snap message of the best `depth` levels of each side; 0: of as many as a snapshot has."""
         cdef Buffer out = Buffer()
-        cdef uint8_t *to = put_array(out.reserve(64), 6)
-        to = put_integer(to, T_L2_SNAP)
-        to = put_integer(to, self.instrument)
-        to = put_integer(to, <int64_t>self.seq[CHANNEL_L2])
-        to = put_integer(to, self.ts_us)
-        out.size = to - out.data
-        self.bids.put_rows(out, depth)
-        self.asks.put_rows(out, depth)
+        cdef Py_ssize_t levels = min(depth, self.book_depth_max) if depth else self.book_depth_max
+        put_book(out, self.instrument, self.seq[CHANNEL_L2], self.ts_us, self.bids, self.asks, levels)
         return out.take()
+
+    def candle_snapshot(self, int64_t interval_s):
+        """Return the message that says how the candle of an interval stands, or None before the first trade."""
+        return self.candles()[INTERVALS_S.index(interval_s)].snapshot()
+
+    def candle_history(self, int64_t interval_s, int64_t from_us, int64_t to_us, Py_ssize_t limit):
+        """Return the last candles of an interval with from <= t0 < to: rows as of `Series.history`."""
+        if self.series is None:
+            return []
+        return self.series[INTERVALS_S.index(interval_s)].history(from_us, to_us, limit)
+
+    def last_trades(self, Py_ssize_t limit):
+        """Return the last trades, the oldest first: rows as of `RecentTrades.last`."""
+        return [] if self.recent is None else self.recent.last(limit)
 
     cdef int apply_level(self, const Event *event) except -1:
         cdef Ladder ladder = self.asks if event.flags & V_SELL else self.bids
         ladder.set(event.price, event.amount)
-        if self.subscribers[CHANNEL_L2]:
-            ladder.touch(event.price)
+        if self.depth_views:
+            ladder.touched.push(<int64_t>event.price * ladder.sign)
         return 0
 
-    cdef int apply_trade(self, const Event *event, int64_t ts_us) except -1:
-        if not self.subscribers[CHANNEL_TRADES]:
+    cdef int apply_trade(self, const Event *event, int64_t ts_us, bint forms_price, CandleClock clock) except -1:
+        """A TRADE; one that does not form the price is in no candle."""
+        cdef TradeRow kept
+        cdef int64_t[9] row
+        self.seq[CHANNEL_TRADES] += 1           # Also of those that nobody hears: who comes back sees what is missing.
+        kept.seq = self.seq[CHANNEL_TRADES]
+        kept.ts_us = ts_us
+        kept.match_id = event.match_id
+        kept.price = event.price
+        kept.lots = event.lots
+        kept.aggressor = NO_AGGRESSOR if event.flags & V_CALL else 1 if event.flags & V_SELL else 0
+        kept.flags = how_it_came_about(event)
+        if self.recent is None:
+            self.recent = RecentTrades()
+        self.recent.add(&kept)
+        if forms_price:
+            for series in self.candles():
+                (<Series>series).add_trade(event.price, event.lots, ts_us, clock)
+        if not self.is_heard(CHANNEL_TRADES):
+            if self.views[CHANNEL_TRADES] is not None:
+                (<View>self.views[CHANNEL_TRADES]).seq = kept.seq
             return 0
-        self.seq[CHANNEL_TRADES] += 1
-        cdef int64_t aggressor = 1 if event.flags & V_SELL else 0
-        cdef int64_t[9] row = [
-            E_TRADE, self.instrument, <int64_t>self.seq[CHANNEL_TRADES], ts_us, <int64_t>event.match_id, event.price,
-            event.lots, NO_AGGRESSOR if event.flags & V_CALL else aggressor, how_it_came_about(event),
+        row = [
+            E_TRADE, self.instrument, <int64_t>kept.seq, ts_us, <int64_t>event.match_id, event.price, event.lots,
+            kept.aggressor, kept.flags,
         ]
         return put_row(self.trades, row, 9)
 
@@ -236,7 +238,7 @@ cdef class Market:
             self.indicative[3] = <int64_t>event.match_id
         elif event.type == E_STATUS:
             self.indicative[0] = self.indicative[1] = self.indicative[2] = self.indicative[3] = 0
-        if not self.subscribers[CHANNEL_STATUS]:
+        if not self.is_heard(CHANNEL_STATUS):
             return 0
         if again:
             self.states.size = self.indicated_at
@@ -266,7 +268,7 @@ cdef class Market:
         else:
             self.auctions = {key: row for key, row in self.auctions.items() if row[3] > ts_us}
             self.auctions[place] = (1 if event.flags & V_SELL else 0, event.lots, event.cum, event.amount // 1000)
-        if self.subscribers[CHANNEL_MARKS]:
+        if self.is_heard(CHANNEL_MARKS):
             self.seq[CHANNEL_MARKS] += 1
             if is_mark:
                 self.put_mark(self.marks, ts_us)
@@ -345,21 +347,3 @@ cdef class Market:
             self.best[3],
         ]
         return put_row(out, row, 8)
-
-    cdef int put_l2(self, Buffer out) except -1:
-        """Append the l2_delta frame of everything touched since the last."""
-        cdef Py_ssize_t start = out.begin_frame()
-        cdef uint8_t *to
-        self.seq[CHANNEL_L2] += 1
-        to = put_array(out.reserve(64), 7)
-        to = put_integer(to, T_L2_DELTA)
-        to = put_integer(to, self.instrument)
-        to = put_integer(to, <int64_t>self.seq[CHANNEL_L2])
-        to = put_integer(to, <int64_t>self.seq[CHANNEL_L2])
-        to = put_integer(to, self.ts_us)
-        out.size = to - out.data
-        self.bids.put_touched(out)
-        self.asks.put_touched(out)
-        out.reserve(16)
-        out.end_frame(start, OP_BINARY)
-        return 0

@@ -1,18 +1,17 @@
 """Durable events -> the connections that may hear them."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 from ext.history import HALF_BYTES as HALF_BYTES
 from ext.link import Link
 from ext.market import Market
-
-class Account:
-    """The private stream of one account; of use from Cython only."""
+from ext.streams import CopyStream
 
 class Router:
     """Routes event records to links."""
 
-    def __new__(cls, history_bytes: int = ...) -> Self: ...
+    def __new__(cls, book_depth_max: int = ..., history_bytes: int = ...) -> Self: ...
     @property
     def history_bytes(self) -> int: ...
     @property
@@ -31,9 +30,15 @@ class Router:
         """Send the account's private stream to an opened link."""
     def detach(self, link: Link) -> None:
         """Send nothing more to a link."""
-    def follow_listings(self, channel: int, link: Link) -> None:
+    def subscribe(
+        self, channel: int, instrument: int, link: Link, variant: int = 0, conflate_us: int = 0
+    ) -> None:
+        """Send a link a channel of an instrument, once."""
+    def unsubscribe(self, channel: int, instrument: int, link: Link, variant: int = 0) -> None:
+        """Send a link nothing more of it."""
+    def follow_listings(self, channel: int, link: Link, variant: int = 0, conflate_us: int = 0) -> None:
         """Subscribe a link, once, to a channel of every instrument that will be listed."""
-    def unfollow_listings(self, channel: int, link: Link) -> None:
+    def unfollow_listings(self, channel: int, link: Link, variant: int = 0) -> None:
         """Subscribe a link to no further instruments."""
     @property
     def failed_lots(self) -> int: ...
@@ -53,6 +58,11 @@ class Router:
         """Return private messages as frames, end to end; None where the first ones are not kept."""
     def replay(self, link: Link, first: int, last: int) -> int:
         """Queue private messages once more; return 0, or the oldest there is where the first ones are gone."""
+    on_account: Callable[[int], None] | None
+    def copy_stream(self, numbers: list[int]) -> CopyStream:
+        """Return a new stream of all private messages of some accounts."""
+    def join(self, stream: CopyStream, number: int) -> None:
+        """Have a stream tell an account's messages from now on."""
     def pseqs(self) -> list[int]:
         """Return the last private sequence number of every account, by number."""
     def route(self, first_seq: int, ts_ns: int, events: Any) -> list[tuple[int, int, int, int, int]]:

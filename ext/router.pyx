@@ -12,14 +12,18 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ext.encoder cimport is_private, put_answer, put_notice, put_private, put_response
 from ext.frames cimport Buffer
-from ext.history cimport History
+from ext.history cimport History, frame_head
 from ext.link cimport Link
-from ext.market cimport CHANNEL_L1, CHANNEL_L2, CHANNEL_MARKS, CHANNEL_STATUS, CHANNEL_TRADES, CHANNELS, Market
+from ext.market cimport CHANNELS, Market
 from ext.reasons cimport D_QUOTE, D_USER
+from ext.streams cimport AccountStream, CopyStream
+from ext.tape cimport CandleClock
 from ext.types cimport (
-    E_ACK, E_AUCTION, E_DONE, E_INDICATIVE, E_INSTRUMENT, E_LAYER, E_LEVEL, E_LOT_STATE, E_MARK, E_NOTICE,
-    E_PERISHED, E_REJECT, E_SESSION, E_STATUS, E_TRADE, S_FIRED, V_DUPLICATE, V_QUOTE, V_SELL, Event,
+    E_ACK, E_AUCTION, E_DONE, E_FILL, E_INDEX, E_INDICATIVE, E_INSTRUMENT, E_LAYER, E_LEVEL, E_LOT_STATE, E_MARK,
+    E_NOTICE, E_PERISHED, E_REJECT, E_SESSION, E_STATUS, E_TRADE, S_FIRED, V_BALANCE, V_BLOCK, V_DUPLICATE, V_QUOTE,
+    V_SELL, Event,
 )
+from ext.views cimport Outbox
 
 from ext.history import HALF_BYTES
 
@@ -29,26 +33,17 @@ cdef enum:
     NODE_FAILED = 2             # exchange/clearing/detection.py
 
 
-cdef class Account:
-    """The private stream of one account."""
-
-    cdef list links
-    cdef int64_t pseq
-    cdef History history
-
-    def __cinit__(self, Py_ssize_t half_bytes):
-        self.links = []
-        self.history = History(half_bytes)
-
-
 cdef class Router:
     """Routes event records to links."""
 
     cdef list accounts              # By account number.
     cdef list markets               # By instrument handle.
-    cdef list dirty                 # Links with bytes to write.
+    cdef Outbox box
+    cdef CandleClock clock
+    cdef Py_ssize_t book_depth_max
+    cdef uint64_t outright_match    # The last match with a resting order for one window.
     cdef list touched               # Markets with news in this batch.
-    cdef list everything            # By channel: the links that listen to all instruments, those to come included.
+    cdef list everything            # By channel: who follows what is to be listed: conflation in us by (link, variant).
     cdef Buffer news
     cdef Link asker                 # Who sent the command whose events are being read, and its ref.
     cdef uint64_t asked_gseq
@@ -59,17 +54,20 @@ cdef class Router:
     cdef readonly Py_ssize_t history_bytes  # Frames kept of each account are at least so many bytes.
     cdef readonly dict modes        # (mode, grace in ns) of cancel on disconnect by (account, lane), as journalled.
     cdef readonly dict switches     # Timeouts in ns of dead-man switches by (account, lane, scope), likewise.
+    cdef public object on_account   # Called with an account number that is met for the first time.
     cdef dict requests              # Who waits for the answer to an administrative command: (link, ref), by gseq.
     cdef readonly int64_t failed_lots   # Lots in delivery that have failed since the journal's beginning.
     cdef int64_t layer_micros[LAYERS]   # Taken from each layer of the waterfall since then.
 
-    def __cinit__(self, Py_ssize_t history_bytes=HALF_BYTES):
+    def __cinit__(self, Py_ssize_t book_depth_max=1000, Py_ssize_t history_bytes=HALF_BYTES):
         self.history_bytes = history_bytes
         self.accounts = []
         self.markets = []
-        self.dirty = []
+        self.box = Outbox()
+        self.clock = CandleClock()
+        self.book_depth_max = book_depth_max
         self.touched = []
-        self.everything = [[] for _ in range(CHANNELS)]
+        self.everything = [{} for _ in range(CHANNELS)]
         self.news = Buffer()
         self.requests = {}
         self.modes = {}
@@ -77,10 +75,12 @@ cdef class Router:
 
     # Who listens.
 
-    cdef Account account(self, uint32_t number):
+    cdef AccountStream account(self, uint32_t number):
         while <uint32_t>len(self.accounts) <= number:
-            self.accounts.append(Account(self.history_bytes))
-        return <Account>self.accounts[number]
+            self.accounts.append(AccountStream(self.history_bytes))
+            if self.on_account is not None:
+                self.on_account(len(self.accounts) - 1)
+        return <AccountStream>self.accounts[number]
 
     def market(self, uint32_t instrument):
         """Return the market of an instrument, made at first use."""
@@ -88,7 +88,7 @@ cdef class Router:
 
     cdef Market find_market(self, uint32_t instrument):
         while <uint32_t>len(self.markets) <= instrument:
-            self.markets.append(Market(<uint32_t>len(self.markets)))
+            self.markets.append(Market(<uint32_t>len(self.markets), self.book_depth_max))
         return <Market>self.markets[instrument]
 
     def attach(self, Link link not None):
@@ -118,15 +118,26 @@ cdef class Router:
         """Return the micro-dollars taken from each layer of the waterfall, the first one's first."""
         return [self.layer_micros[layer] for layer in range(1, LAYERS)]
 
-    def follow_listings(self, int channel, Link link not None):
-        """Subscribe a link, once, to a channel of every instrument that will be listed."""
-        if link not in self.everything[channel]:
-            self.everything[channel].append(link)
+    def subscribe(self, int channel, uint32_t instrument, Link link not None, int64_t variant=0,
+                  int64_t conflate_us=0):
+        """Send a link a channel of an instrument, once. O(1).
 
-    def unfollow_listings(self, int channel, Link link not None):
+        `variant` is a depth in the channel l2 (0: all), an interval in seconds in candles. With `conflate_us` it gets
+        at most one message in that time, of the channels l1 and l2.
+        """
+        self.find_market(instrument).subscribe(channel, link, variant, conflate_us, self.box.now_us)
+
+    def unsubscribe(self, int channel, uint32_t instrument, Link link not None, int64_t variant=0):
+        """Send a link nothing more of it, also not what it is owed. O(1)."""
+        self.find_market(instrument).unsubscribe(channel, link, variant, self.box)
+
+    def follow_listings(self, int channel, Link link not None, int64_t variant=0, int64_t conflate_us=0):
+        """Subscribe a link, once, to a channel of every instrument that will be listed."""
+        self.everything[channel][link, variant] = conflate_us
+
+    def unfollow_listings(self, int channel, Link link not None, int64_t variant=0):
         """Subscribe a link to no further instruments."""
-        if link in self.everything[channel]:
-            self.everything[channel].remove(link)
+        self.everything[channel].pop((link, variant), None)
 
     def pseq(self, uint32_t account):
         """Return the sequence number of the account's last private message."""
@@ -156,21 +167,39 @@ cdef class Router:
         link.out.append(<const uint8_t *>PyBytes_AS_STRING(frames), PyBytes_GET_SIZE(frames))
         return 0
 
+    def copy_stream(self, list numbers):
+        """Return a new stream of all private messages of some accounts."""
+        cdef CopyStream stream = CopyStream(self.history_bytes)
+        for number in numbers:
+            self.join(stream, number)
+        return stream
+
+    def join(self, CopyStream stream not None, uint32_t number):
+        """Have a stream tell an account's messages from now on."""
+        cdef AccountStream account = self.account(number)
+        if stream not in account.copies:
+            account.copies.append(stream)
+            stream.numbers.append(number)
+            stream.seq += account.pseq
+
     def pseqs(self):
         """Return the last private sequence number of every account, by number, for a snapshot."""
-        return [(<Account>account).pseq for account in self.accounts]
+        return [(<AccountStream>account).pseq for account in self.accounts]
 
     # What happens.
 
     def route(self, uint64_t first_seq, int64_t ts_ns, events):
         """Queue the private messages of a batch's events, and gather the public news.
 
-        Returns [(type, instrument, phase, reason, next moment in ns), ...] of STATUS and INSTRUMENT events.
+        Returns [(type, instrument, phase, reason, next moment in ns), ...] of STATUS and INSTRUMENT events, and
+        (type, instrument or class, price, 0, amount) of MARK and INDEX events.
         """
         cdef Py_buffer view
         cdef Py_ssize_t i, count
         cdef const Event *event
         cdef list rare = []
+        self.box.now_us = ts_ns // 1000
+        self.clock.close_due(self.box.now_us)
         PyObject_GetBuffer(events, &view, PyBUF_SIMPLE)
         try:
             if view.len % sizeof(Event):
@@ -195,12 +224,14 @@ cdef class Router:
         elif event.type == E_ACK or event.type == E_REJECT:
             self.route_answer(event, ts_us)
         elif is_private(event):
+            if event.type == E_FILL and not event.flags & (V_BLOCK | V_BALANCE):
+                self.outright_match = event.match_id
             self.count(event)
             if not (event.type == E_DONE and is_of_requote(event)):
                 self.route_private(event, ts_us)
         elif event.type == E_TRADE:
             market = self.find_market(event.instrument)
-            market.apply_trade(event, ts_us)
+            market.apply_trade(event, ts_us, self.forms_price(event), self.clock)
             self.touch(market, ts_us)
         elif event.type == E_STATUS or event.type == E_INDICATIVE or event.type == E_PERISHED:
             market = self.find_market(event.instrument)
@@ -215,6 +246,10 @@ cdef class Router:
             market = self.find_market(event.instrument)
             market.apply_mark(event, ts_us)
             self.touch(market, ts_us)
+            if event.type == E_MARK:
+                rare.append((event.type, event.instrument, event.price, 0, 0))
+        elif event.type == E_INDEX:
+            rare.append((event.type, event.lots, 0, 0, event.amount))
         elif event.type == E_NOTICE:
             self.route_notice(event, ts_us)
         elif event.type == E_SESSION:
@@ -244,6 +279,14 @@ cdef class Router:
             self.failed_lots += event.lots
         return 0
 
+    cdef bint forms_price(self, const Event *event) noexcept:
+        """Whether a TRADE was at a price that somebody offered for this window openly (MKD-020).
+
+        Not what the clearinghouse buys, and not what two blocks trade directly, at shares of a total: there both sides
+        are fills of blocks. A leg that took a resting order is; that order's fill came before it.
+        """
+        return not event.flags & V_BALANCE and (not event.flags & V_BLOCK or event.match_id == self.outright_match)
+
     cdef int touch(self, Market market, int64_t ts_us) except -1:
         market.ts_us = ts_us
         if not market.is_touched:
@@ -256,13 +299,13 @@ cdef class Router:
         cdef Market market = self.find_market(instrument)
         cdef int channel
         for channel in range(CHANNELS):
-            for link in self.everything[channel]:
-                market.subscribe(channel, link)
+            for (link, variant), conflate_us in self.everything[channel].items():
+                market.subscribe(channel, link, variant, conflate_us, self.box.now_us)
         return 0
 
     cdef int route_answer(self, const Event *event, int64_t ts_us) except -1:
         """An ACK or REJECT, to the session of (account, lane)."""
-        cdef Account account
+        cdef AccountStream account
         if event.flags & V_QUOTE:
             # About an order of a quote: the event carries the quote's set, not the lane. Its own command's answer
             # came just before, and was for the session that must hear this.
@@ -314,7 +357,7 @@ cdef class Router:
 
     cdef int route_private(self, const Event *event, int64_t ts_us) except -1:
         """What happened to an account's orders or holdings, to every session of the account."""
-        cdef Account account = self.account(event.account)
+        cdef AccountStream account = self.account(event.account)
         account.pseq += 1
         cdef Py_ssize_t start = account.history.begin(account.pseq)
         cdef Buffer frames = account.history.recent
@@ -322,6 +365,19 @@ cdef class Router:
         for item in account.links:
             (<Link>item).out.append(frames.data + start, frames.size - start)
             self.mark(<Link>item)
+        if account.copies:
+            self.copy(account, event.account, frames, start)
+        return 0
+
+    cdef int copy(self, AccountStream account, uint32_t number, Buffer frames, Py_ssize_t start) except -1:
+        """Tell the firms of an account; the message begins after its frame's head."""
+        cdef Py_ssize_t message = start + frame_head(frames.data + start)
+        cdef CopyStream stream
+        for item in account.copies:
+            stream = <CopyStream>item
+            stream.tell(number, frames.data + message, frames.size - message)
+            for link in stream.links:
+                self.mark(<Link>link)
         return 0
 
     cdef int route_notice(self, const Event *event, int64_t ts_us) except -1:
@@ -336,39 +392,15 @@ cdef class Router:
         return [(<Market>market).instrument for market in self.touched]
 
     cdef int publish_news(self) except -1:
-        """Queue what is new of every touched instrument, encoded once and copied to each.
-
-        Trades come first, then depth, then best prices, then the phase: what was traded at the end of a call is told
-        before the phase that follows it.
-        """
+        """Queue what is new of every touched instrument, then the candles, then what somebody was owed."""
         cdef Market market
         for item in self.touched:
             market = <Market>item
             market.is_touched = False
-            if market.trades.size:
-                self.fan_out(market.subscribers[CHANNEL_TRADES], market.trades)
-            if market.subscribers[CHANNEL_L2] and (market.bids.touched_count or market.asks.touched_count):
-                market.put_l2(self.news)
-                self.fan_out(market.subscribers[CHANNEL_L2], self.news)
-            if market.subscribers[CHANNEL_L1] and market.read_best(market.best):
-                market.seq[CHANNEL_L1] += 1
-                market.put_l1(self.news)
-                self.fan_out(market.subscribers[CHANNEL_L1], self.news)
-            if market.states.size:
-                self.fan_out(market.subscribers[CHANNEL_STATUS], market.states)
-            if market.marks.size:
-                self.fan_out(market.subscribers[CHANNEL_MARKS], market.marks)
-            market.indicated_at = -1
+            market.publish(self.news, self.box)
         self.touched.clear()
-        return 0
-
-    cdef int fan_out(self, list links, Buffer frames) except -1:
-        """Copy frames to every link, and empty the buffer."""
-        for item in links:
-            (<Link>item).out.append(frames.data, frames.size)
-            self.mark(<Link>item)
-        frames.size = 0
-        return 0
+        self.clock.tell(self.box)
+        return self.box.pay()
 
     def send_to_all(self, list links, bytes payload):
         """Queue one message for each of the links."""
@@ -377,16 +409,13 @@ cdef class Router:
             self.mark(<Link>item)
 
     cdef int mark(self, Link link) except -1:
-        if not link.is_dirty:
-            link.is_dirty = True
-            self.dirty.append(link)
-        return 0
+        return self.box.mark(link)
 
     def flush(self):
         """Queue the public news, and write every link that has something queued, once."""
         self.publish_news()
-        cdef list links = self.dirty
-        self.dirty = []
+        cdef list links = self.box.dirty
+        self.box.dirty = []
         for item in links:
             (<Link>item).write_out()
 

@@ -63,6 +63,7 @@ cdef enum:                      # Event types: the numbers of the wire where the
     E_MARK = 121
     E_CLAIM = 122
     E_EXERCISE = 123
+    E_INDEX = 124
     E_SESSION = 204             # Of the journal only; the wire has no message for it.
 
 cdef enum:                      # Time in force.

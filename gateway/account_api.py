@@ -9,14 +9,15 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-import numpy as np
 from aiohttp import web
 
 from exchange.catalogue import Catalogue
 from exchange.engine import Core
 from exchange.reasons import REJECT_TEXT, RejectReason
+from gateway.account_view import read_holdings
 from gateway.auth import ApiKey, KeyStore, LoginGuard
 from gateway.config import GatewayConfig
+from gateway.door import origin
 from gateway.protocol import INTEGER_MAX, MessageType
 from gateway.protocol.text import objects
 from gateway.publisher import Publisher
@@ -100,12 +101,12 @@ class AccountApi:
     # Who asks.
 
     def _account_of(self, request: web.Request, now_ns: int) -> int:
-        address = request.remote or ""
+        address = origin(request.remote or "")
         if self._guard.is_refused(address, now_ns):
             raise Refused(RejectReason.RATE, 429)
         key = self._key_of(request)
         account = None if key is None else self._engine.catalogue.account_number(key.account)
-        if key is None or account is None:
+        if key is None or account is None or not key.is_usable(request.remote or "", self._wall_us()):
             self._guard.note_failure(address, now_ns)
             raise Refused(RejectReason.AUTH, 401)
         if abs(number(request.headers.get(TIME, "")) - self._wall_us()) > self._config.login_clock_ms * US_PER_MS:
@@ -190,12 +191,12 @@ class AccountApi:
         return [row for row, _ in zip(rows, range(limit), strict=False)]
 
     def _positions(self, account: int, request: web.Request) -> Answer:
-        rows = np.frombuffer(self._engine.core.positions_bytes(), np.int64).reshape(-1, 5)
         names = ("inst", "net", "open_buy", "open_sell")
-        mine = rows[rows[:, 0] == account][:, 1:].tolist()
+        held = read_holdings(self._engine, account).positions
         return {
             "positions": [
-                {"symbol": self._engine.catalogue.symbol(row[0])} | dict(zip(names, row, strict=True)) for row in mine
+                {"symbol": self._engine.catalogue.symbol(inst)} | dict(zip(names, (inst, *lots), strict=True))
+                for inst, lots in held.items()
             ]
         }
 

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import hmac
+import ipaddress
 import json
 import os
 import secrets
@@ -13,8 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SCOPES = ("read", "trade", "cancel")
+SCOPES = ("read", "trade", "cancel", "copy")
 DEFAULT_SCOPES = ("read", "trade")
+KEY_NETWORKS_MAX = 64
+US_PER_SECOND = 1_000_000
+FIRM_ACCOUNTS_MAX = 1_024  # Accounts of a drop copy.
 SECRET_BYTES = 32
 KEY_ID_BYTES = 9
 ADDRESSES_WATCHED_MAX = 10_000
@@ -26,12 +30,24 @@ class KeyFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One key: `read` hears the private stream, `cancel` may end orders as well, and `trade` may do everything."""
+    """One key: `read` hears the private stream, `cancel` may end orders as well, and `trade` may do everything.
+
+    `copy` hears drop copies: what happens to `account` and to the accounts named in `copies`, a firm's.
+    """
 
     key_id: str
     secret: bytes = field(repr=False)
     account: str
     scopes: frozenset[str] = frozenset(DEFAULT_SCOPES)
+    copies: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()  # From where it may be used, as 10.0.0.0/8; none: from everywhere.
+    expires_s: int = 0  # Seconds since 1970 from which on it is not accepted; 0: never.
+
+    def is_usable(self, address: str, ts_us: int) -> bool:
+        """Whether it may be used from an address at a time, microseconds since 1970."""
+        if self.expires_s and ts_us >= self.expires_s * US_PER_SECOND:
+            return False
+        return not self.networks or any(is_within(address, network) for network in self.networks)
 
     @property
     def may_trade(self) -> bool:
@@ -46,7 +62,12 @@ class ApiKey:
     @property
     def is_private(self) -> bool:
         """Whether the account's private stream is sent; a trader must hear of his fills."""
-        return bool(self.scopes)
+        return bool(self.scopes - {"copy"})
+
+    @property
+    def firm(self) -> tuple[str, ...]:
+        """The accounts whose drop copies are sent; none without the scope `copy`."""
+        return tuple(sorted({self.account, *self.copies})) if "copy" in self.scopes else ()
 
     @property
     def text(self) -> str:
@@ -59,17 +80,57 @@ def sign(secret: bytes, nonce: bytes, key_id: str, ts_us: int) -> bytes:
     return hmac.digest(secret, nonce + key_id.encode() + str(ts_us).encode(), hashlib.sha256)
 
 
-def generate_key(account: str, scopes: Iterable[str] = DEFAULT_SCOPES) -> ApiKey:
+def is_within(address: str, network: str) -> bool:
+    """Whether an address is of a network."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return parsed in ipaddress.ip_network(network)
+
+
+def generate_key(
+    account: str,
+    scopes: Iterable[str] = DEFAULT_SCOPES,
+    copies: Iterable[str] = (),
+    networks: Iterable[str] = (),
+    expires_s: int = 0,
+) -> ApiKey:
     """Return a new random key for an account.
 
     Raises:
-        ValueError: a scope that does not exist.
+        ValueError: a scope that does not exist; accounts to copy without the scope `copy`, or too many; what is no
+            network.
 
     """
-    unknown = set(scopes) - set(SCOPES)
+    scopes, copies, networks = frozenset(scopes), tuple(copies), tuple(networks)
+    check_rights(scopes, copies)
+    check_use(networks, expires_s)
+    key_id, secret = secrets.token_urlsafe(KEY_ID_BYTES), secrets.token_bytes(SECRET_BYTES)
+    return ApiKey(key_id, secret, account, scopes, copies, networks, expires_s)
+
+
+def check_use(networks: tuple[str, ...], expires_s: int) -> None:
+    """Raise ValueError for networks that are none, too many of them, or a time that is none."""
+    if len(networks) > KEY_NETWORKS_MAX:
+        raise ValueError(f"a key must be bound to at most {KEY_NETWORKS_MAX} networks")
+    for network in networks:
+        ipaddress.ip_network(network)
+    if type(expires_s) is not int or expires_s < 0:
+        raise ValueError(f"expires must be seconds since 1970, was {expires_s!r}")
+
+
+def check_rights(scopes: frozenset[str], copies: tuple[str, ...]) -> None:
+    """Raise ValueError for rights that make no sense."""
+    unknown = scopes - set(SCOPES)
     if unknown:
         raise ValueError(f"scopes must be of {', '.join(SCOPES)}, was {', '.join(sorted(unknown))}")
-    return ApiKey(secrets.token_urlsafe(KEY_ID_BYTES), secrets.token_bytes(SECRET_BYTES), account, frozenset(scopes))
+    if copies and "copy" not in scopes:
+        raise ValueError("accounts to copy need the scope copy")
+    if len(copies) >= FIRM_ACCOUNTS_MAX:
+        raise ValueError(f"a firm must be of at most {FIRM_ACCOUNTS_MAX} accounts")
 
 
 class KeyStore:
@@ -140,6 +201,9 @@ class KeyStore:
         path = Path(path)
         entries = [
             {"key": key.key_id, "secret": key.secret.hex(), "account": key.account, "scopes": sorted(key.scopes)}
+            | ({"copies": list(key.copies)} if key.copies else {})
+            | ({"networks": list(key.networks)} if key.networks else {})
+            | ({"expires_s": key.expires_s} if key.expires_s else {})
             for key in self._keys.values()
         ]
         beside = path.with_name(f"{path.name}.new")
@@ -157,12 +221,14 @@ class KeyStore:
 
 
 def _key_from(entry: Any) -> ApiKey:
-    scopes = frozenset(entry["scopes"])
-    if not scopes <= set(SCOPES):
-        raise ValueError(f"scopes must be of {', '.join(SCOPES)}")
-    if not isinstance(entry["key"], str) or not isinstance(entry["account"], str):
-        raise ValueError("key and account must be text")
-    return ApiKey(entry["key"], bytes.fromhex(entry["secret"]), entry["account"], scopes)
+    scopes, copies = frozenset(entry["scopes"]), tuple(entry.get("copies", ()))
+    networks, expires_s = tuple(entry.get("networks", ())), entry.get("expires_s", 0)
+    if not all(isinstance(name, str) for name in (entry["key"], entry["account"], *copies, *networks)):
+        raise ValueError("key, account, accounts to copy and networks must be text")
+    check_rights(scopes, copies)
+    check_use(networks, expires_s)
+    secret = bytes.fromhex(entry["secret"])
+    return ApiKey(entry["key"], secret, entry["account"], scopes, copies, networks, expires_s)
 
 
 class LoginGuard:

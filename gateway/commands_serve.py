@@ -175,6 +175,7 @@ def recover(journal: Journal, engine: Engine, publisher: Any) -> None:
 
 
 async def _serve(options: dict[str, Any], limits: dict[str, Any], engine: Engine) -> None:
+    from gateway.archive import Archive
     from gateway.auth import KeyStore
     from gateway.publisher import Publisher as GatewayPublisher
     from gateway.server import Server
@@ -193,7 +194,7 @@ async def _serve(options: dict[str, Any], limits: dict[str, Any], engine: Engine
         ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         tap = Tap(publisher)
         sequencer = _sequencer(engine, journal, tap, ended)
-        server = Server(engine, sequencer, publisher, keys, config)
+        server = Server(engine, sequencer, publisher, keys, config, Archive(options["journal"]))
         _end_on_signal(ended)
         await _set_up(options["setup"], engine, sequencer, ended)
         try:

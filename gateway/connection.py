@@ -2,19 +2,20 @@
 
 import asyncio
 import logging
-import socket
 from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
 
 from ext.link import Link
+from gateway.config import GatewayConfig
 from gateway.protocol import WireError
 from gateway.protocol.text import to_text
 from gateway.session import Session
 
 logger = logging.getLogger(__name__)
 MS_PER_SECOND = 1_000
+NS_PER_MS = 1_000_000
 
 
 class Connection:
@@ -23,15 +24,20 @@ class Connection:
     def __init__(
         self,
         submit: Callable[[bytes], bool],
-        backlog_bytes_max: int,
-        close_timeout_ms: int,
+        config: GatewayConfig,
         clock_ns: Callable[[], int],
     ) -> None:
-        self.link = Link(self, submit, backlog_bytes_max)
+        self.link = Link(
+            self, submit, config.backlog_bytes_max, config.conflate_bytes_max, config.conflate_low_bytes
+        )
         self.session: Session | None = None
-        self._close_timeout_s = close_timeout_ms / MS_PER_SECOND
+        self._close_timeout_s = config.close_timeout_ms / MS_PER_SECOND
+        self._stalled_ns_max = config.stalled_ms_max * NS_PER_MS
         self._clock_ns = clock_ns
         self._loop = asyncio.get_running_loop()
+        self.link.call_soon = self._loop.call_soon
+        self._bytes_sent = 0
+        self._moved_ns = clock_ns()  # When bytes last went out, or there was none that waited.
         self.gone: asyncio.Future[None] = self._loop.create_future()
 
     def begin(self, transport: asyncio.Transport, session: Session) -> None:
@@ -45,12 +51,23 @@ class Connection:
         """Do what is due."""
         if self.session is None or not self.link.is_open:
             return
+        if self._is_stalled(now_ns):
+            self.link.cut_off()
+            return
         try:
             for message in self.session.tick(now_ns):
                 self.link.send(message)
         except WireError as error:
             self.link.close(error.close_code, str(error))
         self.link.flush()
+
+    def _is_stalled(self, now_ns: int) -> bool:
+        """Whether bytes have waited for too long while the peer took none."""
+        sent = self.link.bytes_sent()
+        if sent != self._bytes_sent or not self.link.bytes_waiting():
+            self._bytes_sent = sent
+            self._moved_ns = now_ns
+        return now_ns - self._moved_ns >= self._stalled_ns_max
 
     # What the link calls.
 
@@ -85,28 +102,20 @@ class Connection:
 class Upgrade(web.WebSocketResponse):
     """aiohttp's WebSocket handshake, after which all bytes go to our own parser, in the call that read them."""
 
-    def __init__(self, connection: Connection, session: Session, user_timeout_ms: int) -> None:
+    def __init__(self, connection: Connection, session: Session) -> None:
         # No permessage-deflate: it costs more than it saves on messages of 30 bytes.
         super().__init__(compress=False)
         self._connection = connection
         self._session = session
-        self._user_timeout_ms = user_timeout_ms
 
     def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: Any) -> None:
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("the connection was lost during the handshake")
-        self._limit_unacknowledged(transport)
         self._connection.begin(transport, self._session)
         # aiohttp asks of a parser only that it can be fed.
         request.protocol.set_parser(cast(Any, self._connection.link))
         request.protocol.keep_alive(False)
-
-    def _limit_unacknowledged(self, transport: asyncio.Transport) -> None:
-        """Have the system give up a peer whose host acknowledges nothing any more."""
-        raw = transport.get_extra_info("socket")
-        if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._user_timeout_ms)
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing is left to write: the link has closed the WebSocket."""

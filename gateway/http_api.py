@@ -6,12 +6,16 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from exchange.reasons import REJECT_TEXT, RejectReason
+from gateway import reference_api
 from gateway.market_data import NS_PER_US
 from gateway.metrics import CONTENT_TYPE
+from gateway.protocol import CANDLE_INTERVALS_S, INTEGER_MAX
 from gateway.publisher import Publisher
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 BOOK_DEPTH = 20
+ROWS = 100  # Of trades or candles, if the request does not say.
+NUMBER_CHARACTERS_MAX = 16
 
 
 class Served(Protocol):
@@ -40,10 +44,47 @@ def routes(server: Served) -> list[web.RouteDef]:
         web.get("/metrics", api.metrics),
         web.get("/v1/time", api.time),
         web.get("/v1/instruments", api.instruments),
-        web.get("/v1/book", api.book),
+        web.get("/v1/book", answered(api.book)),
         web.get("/v1/strips", api.strips),
         web.get("/v1/indices", api.indices),
+        web.get("/v1/trades", answered(api.trades)),
+        web.get("/v1/candles", answered(api.candles)),
+        web.get("/v1/curve", answered(api.curve)),
+        *reference_api.routes(server.publisher),
     ]
+
+
+class RequestFailed(Exception):
+    """A request that is answered with a reason."""
+
+    def __init__(self, reason: RejectReason, status: int) -> None:
+        super().__init__(reason.name)
+        self.response = refusal(reason, status)
+
+
+def answered(handler: Handler) -> Handler:
+    """Return a handler that answers RequestFailed."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except RequestFailed as failure:
+            return failure.response
+
+    return handle
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a whole number of a sensible length."""
+    return text.isascii() and text.isdigit() and len(text) <= NUMBER_CHARACTERS_MAX
+
+
+def number(request: web.Request, name: str, default: int) -> int:
+    """Return a number of a request's query. Raises RequestFailed."""
+    text = request.query.get(name, str(default))
+    if not is_number(text):
+        raise RequestFailed(RejectReason.MALFORMED, 400)
+    return int(text)
 
 
 def refusal(reason: RejectReason, status: int) -> web.Response:
@@ -87,18 +128,45 @@ class HttpApi:
     async def book(self, request: web.Request) -> web.Response:
         """Return the depth of the instrument `inst`, a handle or a symbol, at most `depth` levels a side."""
         publisher = self._server.publisher
-        text, depth_text = request.query.get("inst", ""), request.query.get("depth", str(BOOK_DEPTH))
-        if not (depth_text.isascii() and depth_text.isdigit() and len(depth_text) <= 6):
-            return refusal(RejectReason.MALFORMED, 400)
-        if text.isascii() and text.isdigit() and len(text) <= 10:
-            handle: int | None = int(text)
-        else:
-            handle = publisher.board.catalogue.handle_of_symbol(text)
-        if handle is None or not publisher.board.exists(handle):
-            return refusal(RejectReason.NO_INSTRUMENT, 404)
-        depth = min(int(depth_text), publisher.book_depth_max)
+        handle = self._handle(request)
+        depth = min(number(request, "depth", BOOK_DEPTH), publisher.book_depth_max)
         book = publisher.board.book(publisher.router.market(handle), depth)
         return web.json_response(book | {"ts": publisher.last_ts_ns // NS_PER_US})
+
+    async def trades(self, request: web.Request) -> web.Response:
+        """Return the last trades of the instrument `inst`, at most `limit`, the oldest first."""
+        handle, limit = self._handle(request), number(request, "limit", ROWS)
+        rows = self._server.publisher.router.market(handle).last_trades(limit)
+        names = ("seq", "ts", "trade_id", "px", "qty", "aggressor", "flags")
+        return web.json_response({"inst": handle, "trades": [dict(zip(names, row, strict=True)) for row in rows]})
+
+    async def candles(self, request: web.Request) -> web.Response:
+        """Return the last candles of `inst` with from <= t0 < to, at most `limit`, the oldest first."""
+        handle, limit = self._handle(request), number(request, "limit", ROWS)
+        interval_s = number(request, "interval", CANDLE_INTERVALS_S[0])
+        from_us, to_us = number(request, "from", 0), number(request, "to", INTEGER_MAX)
+        if interval_s not in CANDLE_INTERVALS_S:
+            raise RequestFailed(RejectReason.MALFORMED, 400)
+        rows = self._server.publisher.router.market(handle).candle_history(interval_s, from_us, to_us, limit)
+        names = ("t0", "o", "h", "l", "c", "v", "n", "closed")
+        candles = [dict(zip(names, row, strict=True)) for row in rows]
+        return web.json_response({"inst": handle, "interval_s": interval_s, "candles": candles})
+
+    async def curve(self, request: web.Request) -> web.Response:
+        """Return the forward curve and the index of the hardware class `class`."""
+        publisher = self._server.publisher
+        row = publisher.curves.row(request.query.get("class", ""))
+        if row is None:
+            raise RequestFailed(RejectReason.NOT_CLEARED, 404)
+        return web.json_response(row | {"ts": publisher.last_ts_ns // NS_PER_US})
+
+    def _handle(self, request: web.Request) -> int:
+        """Return the listed instrument that `inst`, a handle or a symbol, names. Raises RequestFailed."""
+        board, text = self._server.publisher.board, request.query.get("inst", "")
+        handle = int(text) if is_number(text) else board.catalogue.handle_of_symbol(text)
+        if handle is None or not board.exists(handle):
+            raise RequestFailed(RejectReason.NO_INSTRUMENT, 404)
+        return handle
 
     async def strips(self, request: web.Request) -> web.Response:
         """Return the listed strips with their prices: all, or those of one `product` and one `fabric`."""

@@ -1,6 +1,6 @@
 """Metrics for Prometheus, read from counters the server keeps anyway: nothing is counted twice on the hot path."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, exposition
@@ -26,6 +26,9 @@ class Reading(NamedTuple):
     answers_sent: int
     batches: int
     is_draining: bool
+    sockets: int  # TCP connections of any kind.
+    refused: Mapping[int, int]  # TCP connections by HTTP status; 0: hung up on.
+    closed: Mapping[int, int]  # WebSockets by our close code; 0: the peer closed it, or it was lost.
     clearing: "ClearingReading | None" = None
 
 
@@ -75,6 +78,15 @@ class GatewayCollector(Collector):
         yield CounterMetricFamily("hourglass_answers", "Acks and rejects sent since the start.", now.answers_sent)
         yield CounterMetricFamily("hourglass_batches", "Durable batches since the start.", now.batches)
         yield GaugeMetricFamily("hourglass_draining", "1 while the server shuts down.", int(now.is_draining))
+        yield GaugeMetricFamily("hourglass_sockets", "Open TCP connections of any kind.", now.sockets)
+        refused = CounterMetricFamily("hourglass_refused", "Refused connections by HTTP status.", labels=["status"])
+        for status, count in sorted(now.refused.items()):
+            refused.add_metric([str(status)], count)
+        yield refused
+        closed = CounterMetricFamily("hourglass_closed", "Ended WebSockets by our close code or 0.", labels=["code"])
+        for code, count in sorted(now.closed.items()):
+            closed.add_metric([str(code)], count)
+        yield closed
         if now.clearing is not None:
             yield from clearing_metrics(now.clearing)
 

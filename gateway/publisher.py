@@ -1,11 +1,11 @@
 """Tells what has become durable: private messages to the sessions concerned, market data to its subscribers.
 
 The work per event is done by `ext.router`; here are subscriptions, snapshots and the rare messages that need the
-catalogue. Nothing awaits: a slow reader is cut off, and never holds up the others.
+catalogue. Nothing awaits: a slow reader is told less, then cut off, and never holds up the others.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from exchange.catalogue import Catalogue
 from exchange.records import EventType
@@ -13,10 +13,14 @@ from ext.history import HALF_BYTES
 from ext.link import Link
 from ext.market import Market
 from ext.router import Router
+from gateway.copies import Copies
+from gateway.curves import CurveBoard
 from gateway.market_data import NS_PER_US, InstrumentBoard
-from gateway.protocol import Channel
+from gateway.protocol import CANDLE_INTERVALS_S, DEFAULTS, Channel, MessageType, Options, pack
 from gateway.strips import StripBoard
 
+TRADES_TOLD_AGAIN = 1_000  # As many as are kept of an instrument.
+US_PER_MS = 1_000
 
 class Publisher:
     """Routes the events of durable batches."""
@@ -30,9 +34,11 @@ class Publisher:
         private_history_bytes: int = HALF_BYTES,
     ) -> None:
         """`now_ns` is the engine's time when it was recovered from a snapshot."""
-        self.router = Router(private_history_bytes)
+        self.router = Router(book_depth_max, private_history_bytes)
         self.board = InstrumentBoard(catalogue)
         self.strips = StripBoard(self.board, self.router)
+        self.curves = CurveBoard(self.board, self.router)
+        self.copies = Copies(catalogue, self.router)
         self.book_depth_max = book_depth_max
         self.durable_seq = 0
         self.last_ts_ns = now_ns
@@ -48,10 +54,14 @@ class Publisher:
         self.last_ts_ns = ts_ns
         self.batches += 1
         for event_type, handle, phase, reason, next_ns in rare:
+            if event_type in (EventType.MARK, EventType.INDEX):
+                self.curves.note(event_type, handle, phase, next_ns)
+                continue
             self.board.tell(handle, phase, reason, next_ns)
             self._announce(event_type, handle)
         if self.strips.is_heard:
             self.strips.publish(self.router.touched_instruments(), ts_ns // NS_PER_US)
+        self.curves.publish(ts_ns // NS_PER_US)
         self.router.flush()
         if self._waiting:
             self._wake()
@@ -101,37 +111,80 @@ class Publisher:
 
     # Subscriptions.
 
-    def subscribe(self, channel: Channel, link: Link, handles: Iterable[int] | None) -> list[bytes]:
+    def subscribe(
+        self, channel: Channel, link: Link, handles: Iterable[int] | None, opts: Options = DEFAULTS
+    ) -> list[bytes]:
         """Add a subscriber to instruments, or (None) to all and those to come; return the snapshots to begin with."""
+        if channel is Channel.CURVE:
+            return self.curves.subscribe(link, handles, self.last_ts_ns // NS_PER_US)
+        if channel.is_private:
+            return self.copies.subscribe(link) if channel is Channel.COPY else []
+        variant, conflate_us = opts.depth or opts.interval_s, opts.conflate_ms * US_PER_MS
         if handles is None:
-            self.router.follow_listings(channel, link)
+            self.router.follow_listings(channel, link, variant, conflate_us)
             handles = self.board.handles()
         handles = list(handles)
         if channel is Channel.STRIPS:
             self.strips.add_listener(link)
         snapshots = self.board.product_messages(handles) if channel is Channel.INSTRUMENTS else []
         for handle in handles:
-            self.router.market(handle).subscribe(channel, link)
-            snapshots += self.snapshot(channel, handle)
+            self.router.subscribe(channel, handle, link, variant, conflate_us)
+            snapshots += self._snapshot(channel, handle, opts)
         return snapshots
 
-    def unsubscribe(self, channel: Channel, link: Link, handles: Iterable[int] | None) -> None:
-        """Take a subscriber off instruments, or (None) off all."""
+    def unsubscribe(
+        self,
+        channel: Channel,
+        link: Link,
+        handles: Iterable[int] | None,
+        opts: Options = DEFAULTS,
+        keep: Container[int] = (),
+    ) -> None:
+        """Take a subscriber off instruments, or (None) off all but those to keep."""
+        if channel is Channel.CURVE:
+            self.curves.unsubscribe(link, handles, keep)
+            return
+        if channel.is_private:
+            if channel is Channel.COPY:
+                self.copies.unsubscribe(link)
+            return
+        variant = opts.depth or opts.interval_s
         if handles is None:
-            self.router.unfollow_listings(channel, link)
-            handles = self.board.handles()
+            self.router.unfollow_listings(channel, link, variant)
+            handles = (handle for handle in self.board.handles() if handle not in keep)
+        for handle in handles:
+            self.router.unsubscribe(channel, handle, link, variant)
+
+    def leave(self, channel: Channel, link: Link) -> None:
+        """Note that a link follows nothing of a channel any more."""
         if channel is Channel.STRIPS:
             self.strips.drop_listener(link)
-        for handle in handles:
-            self.router.market(handle).unsubscribe(channel, link)
 
-    def snapshot(self, channel: Channel, handle: int) -> list[bytes]:
+    def snapshot(self, channel: Channel, handle: int, link: Link) -> list[bytes]:
+        """Return the messages that say how a channel of a listed instrument stands, as the link follows it."""
+        if channel is Channel.CURVE:
+            return self.curves.snapshot(handle, self.last_ts_ns // NS_PER_US)
+        market = self.router.market(handle)
+        if channel is Channel.CANDLES:
+            intervals = market.intervals_of(link) or CANDLE_INTERVALS_S[:1]
+            return [one for interval in intervals for one in self._snapshot(channel, handle, Options(0, 0, interval))]
+        return self._snapshot(channel, handle, Options(market.depth_of(link)))
+
+    def trades(self, handle: int, first: int, last: int | None) -> tuple[list[bytes], int]:
+        """Return trades of an instrument once more, and the number of the oldest one that is kept."""
+        market = self.router.market(handle)
+        rows = market.last_trades(TRADES_TOLD_AGAIN)
+        oldest = rows[0][0] if rows else market.last_seq(Channel.TRADES) + 1
+        wanted = [row for row in rows if first <= row[0] and (last is None or row[0] <= last)]
+        return [pack(MessageType.TRADE, handle, *row) for row in wanted], oldest
+
+    def _snapshot(self, channel: Channel, handle: int, opts: Options) -> list[bytes]:
         """Return the messages that say how a channel of a listed instrument stands; none for trades."""
         market: Market = self.router.market(handle)
         if channel is Channel.L1:
             return [market.l1_snapshot()]
         if channel is Channel.L2:
-            return [market.l2_snapshot(self.book_depth_max)]
+            return [market.l2_snapshot(opts.depth)]
         if channel is Channel.STATUS:
             return self.board.status_messages(market, self.last_ts_ns // NS_PER_US)
         if channel is Channel.INSTRUMENTS:
@@ -140,4 +193,7 @@ class Publisher:
             return self.strips.snapshot(handle, self.last_ts_ns // NS_PER_US)
         if channel is Channel.MARKS:
             return market.marks_snapshot(self.last_ts_ns // NS_PER_US)
+        if channel is Channel.CANDLES:
+            candle = market.candle_snapshot(opts.interval_s)
+            return [] if candle is None else [candle]
         return []

@@ -7,6 +7,7 @@ import asyncio
 import secrets
 import ssl
 import time
+from collections import Counter
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -17,21 +18,25 @@ from exchange.engine import Core
 from exchange.reasons import RejectReason
 from exchange.records import NoticeKind
 from gateway.account_api import AccountApi
+from gateway.archive import Archive
 from gateway.auth import KeyStore, LoginGuard
 from gateway.config import GatewayConfig
 from gateway.connection import Connection, Upgrade
+from gateway.entrance import Lobby
 from gateway.http_api import routes
 from gateway.lanes import Lanes
 from gateway.market_data import NS_PER_US, seconds
 from gateway.metrics import ClearingReading, Metrics, Reading, read_clearing
+from gateway.private_channels import Sources
 from gateway.protocol import NONCE_BYTES, CloseCode, MessageType, pack
 from gateway.publisher import Publisher
 from gateway.session import Session, Venue
 from gateway.switches import Switches
-from gateway.tls import TlsSite
+from gateway.tls import tls_arguments
 
 NS_PER_SECOND = 1_000_000_000
 TICK_S = 0.05
+LISTEN_BACKLOG = 1_024  # TCP connections the system holds till they are accepted.
 STOP_ATTEMPTS = 100  # How often the last cancels are offered to a sequencer that has no room.
 
 
@@ -79,6 +84,7 @@ class Server:
         publisher: the sequencer's publisher, already fed with everything replayed at the start.
         keys: who may log in.
         config: limits.
+        archive: where old private messages are found; without one there are those in memory.
 
     """
 
@@ -89,21 +95,25 @@ class Server:
         publisher: Publisher,
         keys: KeyStore,
         config: GatewayConfig | None = None,
+        archive: Archive | None = None,
     ) -> None:
         self.config = config or GatewayConfig()
         self.publisher = publisher
         self.sequencer = sequencer
-        self._house = engine.house
+        self._house = publisher.curves.house = engine.house
         self.lanes = Lanes(self.config.orders_per_s, self.config.burst_orders)
         self.switches = Switches()
         self.port = 0
         self.is_draining = False
         self._connections: set[Connection] = set()
         self._accepted = 0
+        self._closed: Counter[int] = Counter()  # WebSockets by our close code.
         self._owed: list[bytes] = []
         self._started_ns = time.monotonic_ns()
         self._metrics = Metrics(self._reading)
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._lobby: Lobby | None = None
         self._ticker: asyncio.Task[None] | None = None
         guard = LoginGuard(self.config.failed_logins_max, self.config.failed_logins_s * NS_PER_SECOND)
         self._account_api = AccountApi(engine, publisher, keys, guard, self.config, self.wall_us)
@@ -120,6 +130,13 @@ class Server:
             durable_seq=lambda: self.sequencer.durable_seq,
             next_seq=lambda: self.sequencer.next_seq,
             submit=lambda records: self.sequencer.submit(records),
+            sources=Sources(
+                engine=engine,
+                publisher=publisher,
+                archive=archive,
+                durable_seq=lambda: self.sequencer.durable_seq,
+                wall_us=self.wall_us,
+            ),
             owe=self._owe,
         )
 
@@ -129,23 +146,28 @@ class Server:
         """Listen, with TLS when there is a context; return the port, which port 0 lets the system choose."""
         app = web.Application()
         app.add_routes([web.get("/ws/v1", self._websocket), *routes(self), *self._account_api.routes()])
-        self._runner = web.AppRunner(
-            app, access_log=None, keepalive_timeout=self.config.request_idle_s, handle_signals=False
-        )
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         router, now_ns = self.publisher.router, time.monotonic_ns()
         self.lanes.recover(router.modes, now_ns)
         self.switches.recover(router.switches, now_ns)
+        self.open_firms()
         await self._runner.setup()
-        await self._site(self._runner, host, port, tls).start()
-        self.port = self._runner.addresses[0][1]
-        self._ticker = asyncio.get_running_loop().create_task(self._tick_for_ever())
+        server = self._runner.server
+        assert server is not None
+        loop = asyncio.get_running_loop()
+        self._lobby = Lobby(server, self.config)
+        self._listener = await loop.create_server(
+            self._lobby, host, port, backlog=LISTEN_BACKLOG, **tls_arguments(tls, self.config)
+        )
+        self.port = self._listener.sockets[0].getsockname()[1]
+        self._ticker = loop.create_task(self._tick_for_ever())
         return self.port
 
-    def _site(self, runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None) -> web.TCPSite:
-        if tls is None:
-            return web.TCPSite(runner, host, port, backlog=1024)
-        handshake_ms, close_ms = self.config.tls_handshake_ms, self.config.close_timeout_ms
-        return TlsSite(runner, host, port, tls, handshake_ms=handshake_ms, close_ms=close_ms)
+    def open_firms(self) -> None:
+        """Begin the drop copies of every key that may hear some, so that they can be told again."""
+        for key in self._venue.keys:
+            if key.firm:
+                self.publisher.copies.open(key.firm)
 
     def drain(self) -> None:
         """Refuse new connections and new orders."""
@@ -170,6 +192,8 @@ class Server:
                 [connection.gone for connection in self._connections],
                 timeout=2 * self.config.close_timeout_ms / 1_000,
             )
+        if self._venue.sources.archive is not None:
+            await self._venue.sources.archive.close()
         if self._ticker is not None:
             self._ticker.cancel()
         self._owe(self.lanes.give_up())
@@ -178,6 +202,10 @@ class Server:
                 break
             await asyncio.sleep(TICK_S)
             self._pay()
+        if self._listener is not None:
+            self._listener.close()
+        if self._lobby is not None:
+            self._lobby.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -219,6 +247,9 @@ class Server:
             answers_sent=router.answers_sent,
             batches=self.publisher.batches,
             is_draining=self.is_draining,
+            sockets=self._lobby.door.sockets if self._lobby else 0,
+            refused=self._lobby.refused if self._lobby else {},
+            closed=self._closed,
             clearing=self._clearing_reading(),
         )
 
@@ -234,10 +265,7 @@ class Server:
             return web.Response(status=400, text="format must be msgpack or json")
         if self.is_draining or len(self._connections) >= self.config.connections_max:
             return web.Response(status=503, text="no connections are taken now")
-        config = self.config
-        connection = Connection(
-            self.sequencer.submit, config.backlog_bytes_max, config.close_timeout_ms, time.monotonic_ns
-        )
+        connection = Connection(self.sequencer.submit, self.config, time.monotonic_ns)
         connection.link.is_text = form == "json"
         self._accepted += 1
         session = Session(
@@ -248,13 +276,14 @@ class Server:
             address=request.remote or "",
             now_ns=time.monotonic_ns(),
         )
-        response = Upgrade(connection, session, config.user_timeout_ms)
+        response = Upgrade(connection, session)
         self._connections.add(connection)
         try:
             await response.prepare(request)
             await connection.gone
         finally:
             self._connections.discard(connection)
+            self._closed[connection.link.close_code] += 1
         return response
 
     async def _tick_for_ever(self) -> None:

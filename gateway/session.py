@@ -15,9 +15,12 @@ from typing import Any
 from exchange.reasons import RejectReason
 from ext.link import Link
 from gateway.auth import ApiKey, KeyStore, LoginGuard
+from gateway.bucket import Rate
 from gateway.clearing_requests import record_of
 from gateway.config import MESSAGE_BYTES_BEFORE_LOGIN_MAX, MESSAGE_BYTES_MAX, GatewayConfig
+from gateway.door import origin
 from gateway.lanes import Lanes
+from gateway.private_channels import PrivateChannels, Sources
 from gateway.protocol import (
     EPOCH,
     VERSION,
@@ -49,9 +52,13 @@ from gateway.switches import Switches
 NS_PER_MS = 1_000_000
 NS_PER_SECOND = 1_000_000_000
 US_PER_MS = 1_000
+NS_PER_US = 1_000
+INSTRUMENTS_PER_UNIT = 64  # Of a subscription, for what is taken from the bucket of requests.
+REPLAY_UNITS = 64  # What a replay takes from it.
 PERMISSION_READ = 1
 PERMISSION_TRADE = 2
 PERMISSION_CANCEL = 4
+PERMISSION_COPY = 8
 BUCKET_ORDERS = 0
 BUCKET_CANCELS = 1
 
@@ -80,6 +87,7 @@ class Venue:
     durable_seq: Callable[[], int]
     next_seq: Callable[[], int]  # Of the first command of the next `submit`.
     submit: Callable[[bytes], bool]  # Queues command records; False when there is no room for them.
+    sources: Sources
     owe: Callable[[bytes], None]  # Submits command records, now or, where there is no room for them, soon.
 
 
@@ -93,9 +101,11 @@ class Session:
         self.number = number
         self.nonce = nonce
         self.address = address
+        self._origin = origin(address)
         self.state = State.HELLO
         self.account = 0
         self.account_name = ""
+        self.private: PrivateChannels  # Once it is live.
         self.lane = 0
         self.may_cancel = False
         self.cod = CancelOnDisconnect.OFF
@@ -103,6 +113,8 @@ class Session:
         self.heartbeat_ms = venue.config.heartbeat_ms
         self._speaks_text = False
         self.subscriptions = Subscriptions(venue.publisher, link)
+        self._requests = Rate(venue.config.requests_per_s, venue.config.burst_requests)
+        self._requests_until_ns = now_ns - self._requests.burst_ns
         self._begun_ns = now_ns
         self._heartbeat_due_ns = now_ns
         link.message_bytes_max = MESSAGE_BYTES_BEFORE_LOGIN_MAX
@@ -139,6 +151,11 @@ class Session:
             self._speaks_text = is_text
             if self.state is State.HELLO and not isinstance(request, Login | Ping):
                 raise RequestError(request.ref, RejectReason.UNKNOWN_TYPE)
+            late_ns = self._charge(request, now_ns)
+            if late_ns:
+                is_order = isinstance(request, StatusQuery)
+                refused = RequestError(request.ref, RejectReason.RATE, is_order=is_order)
+                return [self._refusal(refused, late_ns // NS_PER_US + 1)]
             return _HANDLERS[type(request)](self, request, now_ns)
         except RequestError as error:
             if self.state is State.HELLO:
@@ -160,10 +177,11 @@ class Session:
         silent_ns = now_ns - self.link.seen_ns
         if silent_ns >= self.heartbeat_ms * config.heartbeats_missed_max * NS_PER_MS:
             raise WireError("the client was silent for too long", close_code=CloseCode.HEARTBEAT)
+        told = self.private.due(now_ns)
         if now_ns < self._heartbeat_due_ns:
-            return []
+            return told
         self._heartbeat_due_ns = now_ns + self.heartbeat_ms * NS_PER_MS
-        return [self._heartbeat()]
+        return [*told, self._heartbeat()]
 
     def end(self, now_ns: int) -> None:
         """Note that the connection is over. Harmless when called again."""
@@ -214,10 +232,10 @@ class Session:
 
     def _authenticate(self, request: Login, now_ns: int) -> ApiKey:
         """Return the key of a login, or raise what ends the connection. Reasons are told only as codes."""
-        if self.venue.guard.is_refused(self.address, now_ns):
+        if self.venue.guard.is_refused(self._origin, now_ns):
             raise self._login_failure(RejectReason.RATE, now_ns, count=False)
         key = self.venue.keys.verify(request.key, self.nonce, request.ts, request.sig)
-        if key is None:
+        if key is None or not key.is_usable(self.address, self.venue.wall_us()):
             raise self._login_failure(RejectReason.AUTH, now_ns)
         if abs(request.ts - self.venue.wall_us()) > self.venue.config.login_clock_ms * US_PER_MS:
             raise self._login_failure(RejectReason.CLOCK, now_ns)
@@ -227,7 +245,7 @@ class Session:
 
     def _login_failure(self, reason: RejectReason, now_ns: int, *, count: bool = True) -> WireError:
         if count:
-            self.venue.guard.note_failure(self.address, now_ns)
+            self.venue.guard.note_failure(self._origin, now_ns)
         return WireError(f"{int(reason)} {reason.name}", close_code=CloseCode.AUTH)
 
     def _go_live(self, key: ApiKey, last_ref: int) -> None:
@@ -238,7 +256,9 @@ class Session:
         if not key.may_cancel:
             link.gate = int(RejectReason.SCOPE)
         link.only_cancels = not key.may_trade
-        link.is_private = key.is_private
+        link.is_private = key.is_private or bool(key.firm)
+        link.firm = key.firm
+        self.private = PrivateChannels(self.venue.sources, link, key, self.account)
         link.is_text = self._speaks_text  # Answers have the form of the last login.
         link.open(self.account, self.lane, last_ref, self.venue.lanes.rate(self.account))
         if key.is_private:
@@ -251,7 +271,7 @@ class Session:
             [BUCKET_CANCELS, 2 * config.orders_per_s, 2 * config.burst_orders],
         ]
         permissions = PERMISSION_READ * ("read" in key.scopes) | PERMISSION_TRADE * key.may_trade
-        permissions |= PERMISSION_CANCEL * ("cancel" in key.scopes)
+        permissions |= PERMISSION_CANCEL * ("cancel" in key.scopes) | PERMISSION_COPY * ("copy" in key.scopes)
         publisher = self.venue.publisher
         pseq, gseq = publisher.router.pseq(self.account), publisher.durable_seq
         return pack(
@@ -285,41 +305,41 @@ class Session:
         board = self.venue.publisher.board
         if not all(board.exists(handle) for handle in request.insts or ()):
             raise RequestError(request.ref, RejectReason.NO_INSTRUMENT)
-        if len(self.subscriptions) >= self.venue.config.subscriptions_per_session_max:
+        config, handles = self.venue.config, self.subscriptions.handles + len(request.insts or ())
+        if len(self.subscriptions) >= config.subscriptions_per_session_max or handles > config.handles_per_session_max:
             raise RequestError(request.ref, RejectReason.OPEN_LIMIT)
-        sub_id, snapshots = self.subscriptions.add(request.chan, request.insts)
-        return [pack(MessageType.RESP, request.ref, 0, sub_id), *snapshots]
+        if request.chan.is_private:
+            self.private.check(request.ref, request.chan)
+        sub_id, snapshots = self.subscriptions.add(request)
+        return [pack(MessageType.RESP, request.ref, 0, sub_id), *snapshots, *self.private.begin(request, now_ns)]
 
     def _unsubscribe(self, request: Unsubscribe, now_ns: int) -> list[bytes]:
-        if not self.subscriptions.remove(request.sub_id):
+        channel = self.subscriptions.channel(request.sub_id)
+        if channel is None:
             raise RequestError(request.ref, RejectReason.MALFORMED)
+        self.subscriptions.remove(request.sub_id)
+        if not self.subscriptions.covers(channel):
+            self.private.leave(channel)
         return [pack(MessageType.RESP, request.ref, 0, request.sub_id)]
 
     def _replay(self, request: Replay, now_ns: int) -> list[bytes]:
-        """Tell private messages once more; the answer comes first, then they."""
-        router, link = self.venue.publisher.router, self.link
-        pseq = router.pseq(self.account)
-        last = pseq if request.last is None else min(request.last, pseq)
-        if not link.is_private:
-            raise RequestError(request.ref, RejectReason.SCOPE)
-        if request.first == 0:
-            raise RequestError(request.ref, RejectReason.MALFORMED)
-        late_us = link.charge()
-        if late_us:
-            return [pack(MessageType.RESP, request.ref, int(RejectReason.RATE), late_us)]
-        oldest = router.oldest_pseq(self.account)
-        if request.first < oldest or (oldest == 0 and request.first <= pseq):
-            return [pack(MessageType.RESP, request.ref, int(RejectReason.REPLAY_TOO_OLD), oldest or pseq + 1)]
-        link.send(pack(MessageType.RESP, request.ref, 0, max(0, last - request.first + 1)))
-        router.replay(link, request.first, last)
-        return []
+        if request.inst is None:
+            return self.private.replay(request)
+        if not self.venue.publisher.board.exists(request.inst):
+            raise RequestError(request.ref, RejectReason.NO_INSTRUMENT)
+        trades, oldest = self.venue.publisher.trades(request.inst, request.first, request.last)
+        if request.first < oldest:
+            return [pack(MessageType.RESP, request.ref, int(RejectReason.REPLAY_TOO_OLD), oldest)]
+        return [pack(MessageType.RESP, request.ref, 0, len(trades)), *trades]
 
     def _snapshot(self, request: Snapshot, now_ns: int) -> list[bytes]:
+        if request.inst is None:
+            return self.private.snapshot(request, now_ns)
         publisher = self.venue.publisher
         if not publisher.board.exists(request.inst):
             raise RequestError(request.ref, RejectReason.NO_INSTRUMENT)
         answer = pack(MessageType.RESP, request.ref, 0, request.inst)
-        return [answer, *publisher.snapshot(request.chan, request.inst)]
+        return [answer, *publisher.snapshot(request.chan, request.inst, self.link)]
 
     def _status_query(self, request: StatusQuery, now_ns: int) -> list[bytes]:
         """Have the engine repeat its answer."""
@@ -349,11 +369,31 @@ class Session:
 
     # Inside.
 
-    def _refusal(self, error: RequestError) -> bytes:
+    def _refusal(self, error: RequestError, arg: int = 0) -> bytes:
         if error.is_order:
             wall_us = self.venue.wall_us()
-            return pack(MessageType.REJECT, error.ref, int(error.reason), 0, wall_us, 0)
-        return pack(MessageType.RESP, error.ref, int(error.reason), 0)
+            return pack(MessageType.REJECT, error.ref, int(error.reason), arg, wall_us, 0)
+        return pack(MessageType.RESP, error.ref, int(error.reason), arg)
+
+    def _charge(self, request: Request, now_ns: int) -> int:
+        """Take what a request costs from the session's bucket; 0, or the ns after which it could be had."""
+        units = self._cost(request)
+        if units == 0:
+            return 0
+        self._requests_until_ns, late_ns = self._requests.charge(self._requests_until_ns, units, now_ns)
+        return late_ns
+
+    def _cost(self, request: Request) -> int:
+        """Return the units a request costs: 1, and 1 for every INSTRUMENTS_PER_UNIT it goes through."""
+        if isinstance(request, Snapshot | StatusQuery):
+            return 1
+        if isinstance(request, Replay):
+            return REPLAY_UNITS
+        if isinstance(request, Subscribe | Unsubscribe):
+            named = request.insts if isinstance(request, Subscribe) else None
+            instruments = len(self.venue.publisher.board.handles() if named is None else named)
+            return 1 + instruments // INSTRUMENTS_PER_UNIT
+        return 0  # Orders and what the clearinghouse is asked have limits of their own; a ping is cheap.
 
     def _heartbeat(self) -> bytes:
         publisher = self.venue.publisher

@@ -1,12 +1,13 @@
-"""TLS of the server: the context that a certificate and a key make, and listening with a limit on the handshake."""
+"""TLS of the server: the context that a certificate and a key make, and how it is listened with."""
 
-import asyncio
 import ssl
 from pathlib import Path
+from typing import Any
 
-from aiohttp import web
-
+from gateway.config import GatewayConfig
 from gateway.failures import CONFIGURATION, MISSING, Failure
+
+MS_PER_SECOND = 1_000
 
 
 def server_context(certificate: str | None, key: str | None) -> ssl.SSLContext | None:
@@ -37,27 +38,12 @@ def server_context(certificate: str | None, key: str | None) -> ssl.SSLContext |
     return context
 
 
-class TlsSite(web.TCPSite):
-    """aiohttp's site, which would give a peer a minute for the handshake, and half a minute to say goodbye."""
-
-    def __init__(
-        self, runner: web.AppRunner, host: str, port: int, context: ssl.SSLContext, *, handshake_ms: int, close_ms: int
-    ) -> None:
-        super().__init__(runner, host, port, ssl_context=context, backlog=1024)
-        self._handshake_s = handshake_ms / 1_000
-        self._close_s = close_ms / 1_000
-
-    async def start(self) -> None:
-        """Listen."""
-        await web.BaseSite.start(self)
-        server = self._runner.server
-        assert server is not None
-        self._server = await asyncio.get_running_loop().create_server(
-            server,
-            self._host,
-            self._port,
-            ssl=self._ssl_context,
-            backlog=self._backlog,
-            ssl_handshake_timeout=self._handshake_s,
-            ssl_shutdown_timeout=self._close_s,
-        )
+def tls_arguments(context: ssl.SSLContext | None, config: GatewayConfig) -> dict[str, Any]:
+    """Return what `create_server` is told of TLS: by itself it gives a peer a minute for the handshake."""
+    if context is None:
+        return {}
+    return {
+        "ssl": context,
+        "ssl_handshake_timeout": config.tls_handshake_ms / MS_PER_SECOND,
+        "ssl_shutdown_timeout": config.close_timeout_ms / MS_PER_SECOND,
+    }

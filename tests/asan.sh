@@ -1,5 +1,6 @@
 #!/bin/sh
 # The core's tests under the address and undefined-behaviour sanitizers:  sh tests/asan.sh PYTHON [pytest arguments]
+# The fuzzer of the wire under them:  sh tests/asan.sh PYTHON fuzz [its arguments]
 #
 # Builds in a copy, so the normal build is not touched. Any finding ends the run with an error and a stack.
 set -eu
@@ -25,8 +26,15 @@ run() {
     PYTHONMALLOC=malloc PYTHONPATH="$work" "$@"
 }
 run "$python" -c 'import ext.core'
+if [ "${1:-}" = fuzz ]; then
+    shift
+    run "$python" -m tests.fuzz.run --keep "$root/build/fuzz" "$@"
+    exit
+fi
 if [ $# -eq 0 ]; then
     set -- tests/spec tests/model tests/unit/test_journal.py tests/unit/test_journal_frames.py tests/unit/test_codec.py \
-        tests/unit/test_frames.py tests/unit/test_engine.py tests/unit/test_router.py tests/unit/test_limits.py
+        tests/unit/test_frames.py tests/unit/test_engine.py tests/unit/test_router.py tests/unit/test_limits.py \
+        tests/unit/test_slow_readers.py tests/unit/test_tape.py \
+        tests/unit/test_hostile_session.py tests/conformance tests/fuzz
 fi
 run "$python" -m pytest -p no:cacheprovider -q "$@"

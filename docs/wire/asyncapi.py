@@ -33,6 +33,8 @@ def _plain(kind: Kind, in_text: bool) -> Schema:
         if in_text:
             return {"type": "string", "pattern": "^([0-9a-f]{2})*$", "maxLength": 2 * kind.high}
         return {"type": "string", "format": "binary", "maxLength": kind.high}
+    if kind.form is Form.MESSAGE:
+        return {"type": "object" if in_text else "array"}
     items: Schema = {"type": "object" if in_text else "array"} if kind.form is Form.MESSAGES else _item(kind)
     return {"type": "array", "maxItems": kind.most, "items": items}
 

@@ -6,9 +6,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from docs.wire.asyncapi import object_of
+from exchange.catalogue import Product
 from exchange.reasons import RejectReason
 from gateway.account_api import ROWS_MAX
-from gateway.protocol import BY_NAME, VERSION
+from gateway.protocol import BY_NAME, CANDLE_INTERVALS_S, VERSION
 from gateway.signing import KEY, SIGNATURE, TIME
 
 Schema = dict[str, Any]
@@ -51,6 +52,13 @@ BLOCK = object_with(
 )  # fmt: skip
 POSITION = object_with(symbol=TEXT, **dict.fromkeys(("inst", "net", "open_buy", "open_sell"), INTEGER))
 INSTRUMENT = object_of(BY_NAME["instrument"]) | {"required": BY_NAME["instrument"].names}
+POINT: Schema = {"type": "array", "prefixItems": [INTEGER, INTEGER]}
+CURVE = rows("points", POINT, ts=INTEGER, index={"type": ["integer", "null"]}, **{"class": TEXT})
+TERMS = {name: {"type": "string" if name in ("name", "zone") else "integer"} for name in Product.__annotations__}
+PRODUCT = object_with(number=INTEGER, **TERMS | {"fabrics": {"type": "array", "items": TEXT}})
+TICKER = object_with(
+    symbol=TEXT, **dict.fromkeys(("inst", "state", "bid_px", "bid_qty", "ask_px", "ask_qty"), INTEGER),
+)  # fmt: skip
 SINCE = {"since_pseq": INTEGER, "limit": {"type": "integer", "maximum": ROWS_MAX}}
 
 ENDPOINTS = (
@@ -59,6 +67,9 @@ ENDPOINTS = (
     Endpoint("/v1/time", "The server's clock, microseconds.", integers("ts")),
     Endpoint("/v1/instruments", "All instruments, or those of a product.",
              rows("instruments", INSTRUMENT), {"product": TEXT}),
+    Endpoint("/v1/products", "All products, with all their terms.", rows("products", PRODUCT)),
+    Endpoint("/v1/tickers", "The best prices of all instruments, of a product's, or of one, a handle or a symbol.",
+             rows("tickers", TICKER, ts=INTEGER), {"product": TEXT, "inst": TEXT}),
     Endpoint("/v1/book", "The depth of an instrument, a handle or a symbol.",
              object_with(inst=INTEGER, seq=INTEGER, ts=INTEGER, bids=LEVELS, asks=LEVELS),
              {"inst": TEXT, "depth": {"type": "integer", "maximum": 1_000}}),
@@ -66,6 +77,14 @@ ENDPOINTS = (
              {"product": TEXT, "fabric": TEXT}),
     Endpoint("/v1/indices", "The index of each hardware class, micro-dollars per SCU-hour.",
              object_with(indices={"type": "object", "additionalProperties": INTEGER}, ts=INTEGER)),
+    Endpoint("/v1/trades", "The last trades of an instrument, the oldest first.",
+             rows("trades", integers("seq", "ts", "trade_id", "px", "qty", "aggressor", "flags"), inst=INTEGER),
+             {"inst": TEXT, "limit": {"type": "integer", "maximum": 1_000}}),
+    Endpoint("/v1/candles", "Candles of an instrument that begin from `from` on and before `to`, the oldest first.",
+             rows("candles", integers("t0", "o", "h", "l", "c", "v", "n", "closed"), inst=INTEGER, interval_s=INTEGER),
+             {"inst": TEXT, "interval": {"type": "integer", "enum": list(CANDLE_INTERVALS_S)}, "from": INTEGER,
+              "to": INTEGER, "limit": INTEGER}),
+    Endpoint("/v1/curve", "The forward curve of a hardware class, and its index.", CURVE, {"class": TEXT}),
     Endpoint("/v1/orders", "Open orders and blocks.",
              rows("orders", ORDER, blocks={"type": "array", "items": BLOCK}), is_signed=True),
     Endpoint("/v1/orders/{oid}", "One open order or block by its handle.", {"type": "object"}, is_signed=True),

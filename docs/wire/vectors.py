@@ -10,6 +10,10 @@ from gateway.protocol import BY_NUMBER, MESSAGES, Message
 from gateway.protocol.fields import Form, Kind
 
 OPERATIONS = ([16, 7, 1, 0, 2450, 2, 0, 0], [18, 8, 7])
+PRIVATE = (
+    [37, 1, 1, 1, 0, 0, 0, 1], [38, 5, 1 << 28, 7, 2451, 3, 2, 1_900_000_000_000_000, 99],
+    [35, 9, 1 << 28, 7, 12, 1, 0, 2450, 2, 2, 0, 1, -350, 1_900_000_000_000_000, 100, 0],
+)  # fmt: skip
 WORDS = ("", "H100-SXM.IB400.cuda12.T1", "\u03c3" * 40)
 SIZES = ("least", "usual", "most")
 
@@ -26,6 +30,8 @@ def value(kind: Kind, size: int, place: int) -> Any:
         return bytes(range(kind.high))
     if kind.form is Form.MESSAGES:
         return [list(OPERATIONS[:1]), list(OPERATIONS[1:]), list(OPERATIONS)][size]
+    if kind.form is Form.MESSAGE:
+        return list(PRIVATE[size])
     if kind.of_text:
         return [[], ["use1-f03"], ["use1-f03", "use1-f04"]][size]
     item = [kind.low, min(kind.high, 100 + place), kind.high][size]
@@ -38,6 +44,8 @@ def shown(kind: Kind, field: Any) -> Any:
         return field.hex()
     if kind.form is Form.MESSAGES:
         return [named(BY_NUMBER[operation[0]], operation[1:]) for operation in field]
+    if kind.form is Form.MESSAGE:
+        return named(BY_NUMBER[field[0]], field[1:])
     return field
 
 

@@ -429,13 +429,13 @@ class ReferenceCore:
         position = self.state.accounts[account].positions.get(instrument) if known else None
         return (0, 0, 0, 0) if position is None else _counters(position)
 
-    def positions_bytes(self) -> bytes:
+    def positions_bytes(self, account: int = 0) -> bytes:
         """Return account, handle, lots, open buy and open sell lots as int64 rows, those of three zeros left out.
 
-        In order of creation, little-endian. O(positions).
+        Of one account, or (0) of all; in order of creation, little-endian. O(positions of all accounts).
         """
         rows = ((one.account.number, one.instrument.handle, one.lots, *one.open_lots) for one in self.state.positions)
-        return b"".join(_ROW.pack(*row) for row in rows if any(row[2:]))
+        return b"".join(_ROW.pack(*row) for row in rows if any(row[2:]) and account in (0, row[0]))
 
     def best(self, instrument: int, side: int) -> tuple[int, int] | None:
         """Return the best price of a side and its shown lots, or None."""

@@ -14,8 +14,9 @@ DELTAS_HELD_MAX = 10_000  # Of a book that waits for its snapshot.
 class Book:
     """The book of one instrument. Until `is_current`, and after a gap until it is mended, it is not to be trusted."""
 
-    def __init__(self, instrument: InstrumentInfo) -> None:
+    def __init__(self, instrument: InstrumentInfo, depth: int = 0) -> None:
         self.instrument = instrument
+        self.depth = depth  # It has the best so many levels of each side; 0: all.
         self.seq = 0
         self.ts = 0
         self.is_current = False
@@ -65,7 +66,11 @@ class Book:
         self._held.clear()
 
     def apply(self, delta: BookDelta) -> bool:
-        """Take a delta. False when it does not follow: a new snapshot must be fetched, and mends the book."""
+        """Take a delta that begins no later than with the message after the last, and ends no sooner (MKD-004).
+
+        An older one changes nothing. False when messages are missing: a new snapshot must be fetched, and mends the
+        book.
+        """
         if not self.is_current:
             is_full = len(self._held) >= DELTAS_HELD_MAX
             if is_full:
@@ -74,9 +79,8 @@ class Book:
             return not is_full
         if delta.seq <= self.seq:
             return True
-        if delta.first != self.seq + 1:
-            self.is_current = False
-            self.gaps += 1
+        if delta.first > self.seq + 1:
+            self.lose()
             self._held.append(delta)
             return False
         self._set_levels(self._bids, -1, delta.bids)
@@ -84,6 +88,12 @@ class Book:
         self.seq, self.ts = delta.seq, delta.ts
         self._changed.set()
         return True
+
+    def lose(self) -> None:
+        """Note that messages are missing: nothing is current until the next snapshot."""
+        if self.is_current:
+            self.is_current = False
+            self.gaps += 1
 
     @staticmethod
     def _first(side: "SortedDict[int, int]", sign: int) -> Level | None:

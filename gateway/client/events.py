@@ -131,7 +131,7 @@ class BookSnapshot:
 
 @dataclass(slots=True)
 class BookDelta:
-    """Levels that changed; it applies to a book whose last seq is `first` - 1."""
+    """Levels that changed, 0 lots: gone, in messages `first` to `seq`; applies to a book within them (Book.apply)."""
 
     inst: int
     first: int
@@ -139,6 +139,45 @@ class BookDelta:
     ts: int
     bids: list[int]
     asks: list[int]
+
+
+@dataclass(slots=True)
+class Candle:
+    """Prices in ticks and volume of one interval from `t0` on; without `closed` it may still change."""
+
+    inst: int
+    seq: int
+    t0: int
+    o: int
+    h: int
+    l: int  # noqa: E741 - the wire's name.
+    c: int
+    v: int  # Lots.
+    n: int  # Trades.
+    interval_s: int
+    closed: int
+
+
+@dataclass(slots=True)
+class Gap:
+    """Messages `first` to `last` of a channel of an instrument were left out: this connection did not read in time."""
+
+    chan: int
+    inst: int
+    first: int
+    last: int
+    interval_s: int  # Of candles, else 0.
+
+
+@dataclass(slots=True)
+class Curve:
+    """The forward curve of a hardware class: hour since 1970, price, hour, price, ... in micro-dollars per SCU-hour."""
+
+    cls: str
+    seq: int
+    ts: int
+    index: int  # 0: none yet.
+    points: list[int]
 
 
 @dataclass(slots=True)
@@ -286,7 +325,9 @@ PrivateEvent = (
     Ack | Reject | Fill | Done | Replaced | Assigned | BoughtIn | Capacity | Notice | PrivateClearingEvent
     | Reconnecting | Reconnected
 )
-PublicMarketEvent = BestPrices | Trade | BookSnapshot | BookDelta | Status | Indicative | Perished | StripPrices
+PublicMarketEvent = (
+    BestPrices | Trade | BookSnapshot | BookDelta | Candle | Gap | Curve | Status | Indicative | Perished | StripPrices
+)
 PublicEvent = PublicMarketEvent | Heartbeat | PublicClearingEvent
 Event = PrivateEvent | PublicEvent
 
@@ -300,6 +341,9 @@ EVENTS: dict[int, Callable[..., Event]] = {
     MessageType.TRADE: Trade,
     MessageType.L2_SNAP: BookSnapshot,
     MessageType.L2_DELTA: BookDelta,
+    MessageType.CANDLE: Candle,
+    MessageType.GAP: Gap,
+    MessageType.CURVE: Curve,
     MessageType.STATUS: Status,
     MessageType.HEARTBEAT: Heartbeat,
     MessageType.NOTICE: Notice,

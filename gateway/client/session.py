@@ -31,6 +31,7 @@ from gateway.client.events import (
     Done,
     Event,
     Fill,
+    Gap,
     Heartbeat,
     Notice,
     PrivateEvent,
@@ -205,37 +206,62 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView):
             reader.end(self.closed)
         return reader
 
-    async def subscribe_book(self, symbol: str | int) -> Book:
-        """Return the book of an instrument, kept in step until the session ends."""
-        (book,) = await self.subscribe_books([symbol])
+    async def subscribe_book(self, symbol: str | int, *, depth: int = 0, conflate_ms: int = 0) -> Book:
+        """Return the book of an instrument, as `subscribe_books`."""
+        (book,) = await self.subscribe_books([symbol], depth=depth, conflate_ms=conflate_ms)
         return book
 
-    async def subscribe_books(self, symbols: Sequence[str | int]) -> list[Book]:
-        """Return the books of instruments, kept in step until the session ends.
+    async def subscribe_books(
+        self, symbols: Sequence[str | int], *, depth: int = 0, conflate_ms: int = 0
+    ) -> list[Book]:
+        """Return the books of instruments, kept in step until the session ends; the same ones to whoever asks again.
 
         A connection that is lost, or a gap, makes a book wait for a new snapshot: until then it is not `is_current`.
+
+        Args:
+            symbols: or the instruments' handles.
+            depth: best levels a side that they have: 5, 10, 25, 100, or 0 for all.
+            conflate_ms: 0, or 10 to 60,000: they change at most once in this time.
+
+        Raises:
+            RequestRefused: the server does not serve it, or the session has it with other options.
+
         """
         infos = [self.instruments.find(symbol) for symbol in symbols]
-        new = list(dict.fromkeys(info.inst for info in infos if info.inst not in self.books))
-        self.books |= {inst: Book(self.instruments.find(inst)) for inst in new}
+        new = {info.inst: Book(info, depth) for info in infos if info.inst not in self.books}
+        self.books |= new
         if new:
-            await self.subscribe(Channel.L2, new)
+            try:
+                await self.subscribe(Channel.L2, list(new), depth=depth, conflate_ms=conflate_ms)
+            except Exception:
+                for inst in new:
+                    del self.books[inst]
+                raise
             await self.ping()  # The snapshots come between the two answers.
         return [self.books[info.inst] for info in infos]
 
-    async def subscribe(self, channel: Channel, symbols: Sequence[str | int] | None = None) -> int:
+    async def subscribe(
+        self,
+        channel: Channel,
+        symbols: Sequence[str | int] | None = None,
+        *,
+        depth: int = 0,
+        conflate_ms: int = 0,
+        interval_s: int = 0,
+    ) -> int:
         """Subscribe to instruments, or to all and those to come; return the subscription's number.
 
         On a new connection it is taken up again, with fresh snapshots. In the channel STRIPS an instrument stands for
-        the strips that begin with its window.
+        the strips that begin with its window, in CURVE for its class. `depth` and `conflate_ms` are of L2 (as in
+        `subscribe_books`), the latter of L1, too; `interval_s` is of CANDLES: 60, 300 or 3,600, 0 means 60.
 
         Raises:
             RequestRefused: the server does not serve it.
 
         """
         handles = None if symbols is None else [self.instruments.find(symbol).inst for symbol in symbols]
-        server_number = await self._request(MessageType.SUBSCRIBE, int(channel), handles)
-        return self._subscriptions.add(channel, handles, server_number)
+        terms = (int(channel), handles, [depth, conflate_ms, interval_s])
+        return self._subscriptions.add(terms, await self._request(MessageType.SUBSCRIBE, *terms))
 
     async def best_prices(self, symbol: str | int) -> BestPrices:
         """Ask for the best bid and ask of an instrument; quantity 0 where there is none.
@@ -413,6 +439,12 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView):
         if book is not None and not book.apply(delta):
             self._wire.send(MessageType.SNAPSHOT, 0, int(Channel.L2), delta.inst)
 
+    def _on_gap(self, gap: Gap) -> None:
+        """Hold back what comes until the book is whole again: the server sends the snapshot unasked."""
+        book = self.books.get(gap.inst)
+        if gap.chan == Channel.L2 and book is not None and book.seq < gap.last:
+            book.lose()
+
 
 _NEWS: dict[type[Event], Callable[[OpenOrder, Any], None]] = {
     Fill: lambda order, fill: order.on_fill(fill),
@@ -425,6 +457,7 @@ _HANDLERS: dict[type[Event], Callable[[Session, Any], None]] = {
     **dict.fromkeys((Fill, Done, Replaced), Session._on_order_news),
     BookSnapshot: Session._on_book_snapshot,
     BookDelta: Session._on_book_delta,
+    Gap: Session._on_gap,
     Heartbeat: Session._on_heartbeat,
     Notice: Session._on_notice,
 }

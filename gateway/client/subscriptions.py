@@ -7,15 +7,16 @@ from typing import Any
 from exchange.reasons import RejectReason
 from gateway.client.errors import ConnectionClosed, RequestLost, RequestRefused
 from gateway.client.requests import OpenRequest, Requests, fail
-from gateway.protocol import Channel, MessageType
+from gateway.protocol import MessageType
+
+Terms = tuple[Any, ...]  # Channel, handles or None, options: as they are sent.
 
 
 @dataclass(slots=True)
 class Subscription:
     """One subscription, and the request that has made it on the present connection."""
 
-    channel: Channel
-    handles: list[int] | None
+    terms: Terms
     server_number: int = 0
     request: OpenRequest | None = None
 
@@ -27,10 +28,10 @@ class Subscriptions:
         self._subscribed: dict[int, Subscription] = {}
         self._numbers = itertools.count(1)
 
-    def add(self, channel: Channel, handles: list[int] | None, server_number: int) -> int:
+    def add(self, terms: Terms, server_number: int) -> int:
         """Note a subscription that the server has accepted; return its number for the caller."""
         number = next(self._numbers)
-        self._subscribed[number] = Subscription(channel, handles, server_number)
+        self._subscribed[number] = Subscription(terms, server_number)
         return number
 
     async def remove(self, number: int) -> int:
@@ -58,7 +59,7 @@ class Subscriptions:
         """Return the messages that take all of them up on a new connection."""
         messages = []
         for subscription in self._subscribed.values():
-            request = requests.add(MessageType.SUBSCRIBE, int(subscription.channel), subscription.handles)
+            request = requests.add(MessageType.SUBSCRIBE, *subscription.terms)
             subscription.request = request
             messages.append(request.message)
         return messages

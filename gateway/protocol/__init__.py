@@ -8,6 +8,10 @@ from ext.frames import WireError
 from gateway.protocol.errors import CCXT, CLOSE_TEXT
 from gateway.protocol.messages import BY_NAME, BY_NUMBER, MESSAGES, REPLIES, REQUESTS, Message
 from gateway.protocol.numbers import (
+    BOOK_DEPTHS,
+    CANDLE_INTERVALS_S,
+    CONFLATE_MS_MAX,
+    CONFLATE_MS_MIN,
     EPOCH,
     INTEGER_MAX,
     NONCE_BYTES,
@@ -17,13 +21,16 @@ from gateway.protocol.numbers import (
     Channel,
     CloseCode,
     MessageType,
+    Stream,
 )
 from gateway.protocol.requests import (
+    DEFAULTS,
     ORDER_TYPES,
     ClearingRequest,
     Deadman,
     Login,
     Logout,
+    Options,
     Ping,
     Replay,
     Request,
@@ -39,11 +46,10 @@ from gateway.protocol.requests import (
 )
 
 __all__ = [
-    "BY_NAME", "BY_NUMBER", "CCXT", "CLOSE_TEXT",
-    "EPOCH", "INTEGER_MAX", "MESSAGES", "NONCE_BYTES", "ORDER_TYPES", "REPLIES", "REQUESTS",
-    "SIGNATURE_BYTES", "VERSION", "CancelOnDisconnect", "Channel", "ClearingRequest", "CloseCode", "Deadman",
-    "Login", "Logout",
-    "Message", "MessageType", "Ping", "Replay",
-    "Request", "RequestError", "Snapshot", "StatusQuery", "Subscribe", "Unsubscribe",
-    "WireError", "malformed", "pack", "parse", "unpack",
+    "BOOK_DEPTHS", "BY_NAME", "BY_NUMBER", "CANDLE_INTERVALS_S", "CCXT", "CLOSE_TEXT", "CONFLATE_MS_MAX",
+    "CONFLATE_MS_MIN", "DEFAULTS", "EPOCH", "INTEGER_MAX", "MESSAGES", "NONCE_BYTES", "ORDER_TYPES", "REPLIES",
+    "REQUESTS", "SIGNATURE_BYTES", "VERSION", "CancelOnDisconnect", "Channel", "ClearingRequest", "CloseCode",
+    "Deadman", "Login", "Logout", "Message", "MessageType", "Options", "Ping", "Replay", "Request", "RequestError",
+    "Snapshot", "StatusQuery", "Stream", "Subscribe", "Unsubscribe", "WireError", "malformed", "pack", "parse",
+    "unpack",
 ]  # fmt: skip

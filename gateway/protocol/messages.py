@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from exchange.units import FABRICS_MAX
 from gateway.clearing_requests import PARTICIPANTS, described
-from gateway.protocol.fields import FIELDS, NOTHING, Form, Kind, choice, integer, optional, text
+from gateway.protocol.fields import FIELDS, Form, Kind, choice, integer, optional, text
 from gateway.protocol.numbers import HANDLE_MAX, VALUE_MAX, MessageType
 
 
@@ -75,8 +75,8 @@ REQUESTS: tuple[Message, ...] = (
     Message(
         MessageType.SUBSCRIBE,
         "ref chan insts [opts]",
-        "`insts` is a list of handles, or nil for all. `opts`, if sent, is nil. Answered by resp with the "
-        "subscription's number.",
+        "`insts` is a list of handles, or nil for all. `opts` is nil or `[depth, conflate_ms, interval_s]`, see "
+        "below. Answered by resp with the subscription's number.",
     ),
     Message(
         MessageType.UNSUBSCRIBE,
@@ -86,15 +86,22 @@ REQUESTS: tuple[Message, ...] = (
     Message(
         MessageType.REPLAY,
         "ref stream inst from [to]",
-        "Have your private messages `from` to `to` told once more (nil or left out: up to now), as they were. `stream` "
-        "0, `inst` nil. resp with their number in `arg`, then the messages; or REPLAY_TOO_OLD, `arg` the oldest there "
-        "is.",
-        {"stream": choice("0 private", 0), "to": optional(FIELDS["to"]), "inst": NOTHING},
+        "Have your private messages (`stream` 0), drop copies (1), or trades of the instrument `inst` (2, else nil) "
+        "`from` to `to` told once more (nil or left out: up to now), as they were. resp with their number in `arg`, "
+        "then the messages. Old ones of 0 and 1 are looked for in the journal, at most 65,536 a request: they take a "
+        "while, and new messages may come between them. Of trades the last 1,000 are kept; older ones are answered "
+        "by REPLAY_TOO_OLD, `arg` the oldest there is.",
+        {
+            "stream": choice("0 private, 1 drop copies, 2 trades", 2),
+            "to": optional(FIELDS["to"]),
+            "inst": optional(FIELDS["inst"]),
+        },
     ),
     Message(
         MessageType.SNAPSHOT,
         "ref chan inst",
-        "Ask for a snapshot; resp, then the message.",
+        "Ask for a snapshot; resp, then the message. `inst` is nil in the channels 9 and 11.",
+        {"inst": optional(FIELDS["inst"])},
     ),
     Message(
         MessageType.PLACE,
@@ -257,6 +264,18 @@ REPLIES: tuple[Message, ...] = (
         "The order has new terms; `qty` is the total; `px` of a block is its limit total.",
     ),
     Message(
+        MessageType.POSITION,
+        "inst net open_buy open_sell gseq",
+        "What you hold of an instrument, and lots of open orders in it, after the command `gseq`; 0, 0, 0: nothing any "
+        "more.",
+    ),
+    Message(
+        MessageType.BALANCE,
+        "cash reserved available ts gseq",
+        "Your collateral, what of it is held for orders and positions, and the rest, after the command `gseq`. Comes "
+        "after the positions of the same state.",
+    ),
+    Message(
         MessageType.NOTICE,
         "kind arg ts",
         "`kind` 1: four fifths of your rate are used up; 2: the server will stop, come back after `arg` ms; 3: "
@@ -306,14 +325,20 @@ REPLIES: tuple[Message, ...] = (
     Message(
         MessageType.L2_DELTA,
         "inst first seq ts bids asks",
-        "Levels that changed, `qty` 0: gone. Apply it if `first` is your seq + 1; skip it if `seq` is not above"
-        " yours; else ask for a snapshot.",
+        "Levels that changed in the messages `first` to `seq`, with what they show now, `qty` 0: gone, or no "
+        "longer among the best of your depth. Apply it if `first` <= your seq + 1 <= `seq`; skip it if `seq` is not "
+        "above yours; else ask for a snapshot.",
     ),
     Message(
         MessageType.STATUS,
         "inst seq ts state reason next_ts",
         "`state`: the phase, below. `reason`: why, 0 schedule, 1 command, 2 price band. `next_ts`: when it will"
         " change by itself, 0 if not known.",
+    ),
+    Message(
+        MessageType.CANDLE,
+        "inst seq t0 o h l c v n interval_s closed",
+        "Prices in ticks, lots and trades from `t0` on. `closed` 1: its interval is over, 0: it may still change.",
     ),
     Message(
         MessageType.INSTRUMENT,
@@ -326,6 +351,12 @@ REPLIES: tuple[Message, ...] = (
         MessageType.HEARTBEAT,
         "ts gseq pseq durable_gseq",
         "Every `hb_ms`. `gseq`: the last command told; `durable_gseq`: the last on disk.",
+    ),
+    Message(
+        MessageType.GAP,
+        "chan inst first last interval_s",
+        "You did not read in time: the messages `first` to `last` of this channel (of candles: of this interval) will "
+        "not come. In l2 and candles the present state follows; trades can be had by HTTP.",
     ),
     Message(
         MessageType.STRIP,
@@ -430,6 +461,23 @@ REPLIES: tuple[Message, ...] = (
         "pseq inst side qty px ts gseq",
         "An option of yours has expired: `qty` lots of the window `inst` are yours now, bought (`side` 0) or "
         "sold (1), at the mark `px`.",
+    ),
+    Message(
+        MessageType.CURVE,
+        "cls seq ts index points",
+        "The forward curve of a hardware class: `[hour, micros, hour, micros, ...]`, hours since 1970, micro-dollars "
+        "per SCU-hour; `index` is that of the class, 0: none yet.",
+    ),
+    Message(
+        MessageType.COPY,
+        "seq account message",
+        "A drop copy: the private message `message`, an array as its account has it. `seq` counts up by one, over all "
+        "accounts of the firm.",
+    ),
+    Message(
+        MessageType.COPY_HEAD,
+        "seq accounts names",
+        "Where drop copies stand: `seq` of the last one, the firm's accounts, and their names in the same order.",
     ),
 )
 

@@ -15,6 +15,10 @@ DEADMAN_MS_MAX = 86_400_000
 HEARTBEAT_MS_MIN = 250
 HEARTBEAT_MS_MAX = 30_000
 INSTRUMENTS_PER_REQUEST_MAX = 16_384
+BOOK_DEPTHS = (0, 5, 10, 25, 100)  # Levels a side that a subscription to l2 may ask for; 0: the whole book.
+CONFLATE_MS_MIN = 10
+CONFLATE_MS_MAX = 60_000
+CANDLE_INTERVALS_S = (60, 300, 3_600)
 NAME_BYTES_MAX = 128
 
 
@@ -47,6 +51,8 @@ class MessageType(enum.IntEnum):
     BATCH_ACK = 36
     DONE = 37
     REPLACED = 38
+    POSITION = 39
+    BALANCE = 40
     NOTICE = 41
     TRANSFER = 42
     DELIVERY_TERMS = 43
@@ -64,8 +70,10 @@ class MessageType(enum.IntEnum):
     L2_SNAP = 98
     L2_DELTA = 99
     STATUS = 101
+    CANDLE = 102
     INSTRUMENT = 103
     HEARTBEAT = 104
+    GAP = 105
     STRIP = 106
     INDICATIVE = 107
     PERISHED = 108
@@ -83,6 +91,9 @@ class MessageType(enum.IntEnum):
     MARK = 121
     CLAIM = 122
     EXERCISE = 123
+    CURVE = 124
+    COPY = 125
+    COPY_HEAD = 126
 
 
 class Channel(enum.IntEnum):
@@ -95,6 +106,23 @@ class Channel(enum.IntEnum):
     INSTRUMENTS = 5
     STRIPS = 6
     MARKS = 7
+    CANDLES = 8
+    COPY = 9
+    CURVE = 10
+    ACCOUNT = 11
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it is of an account or a firm rather than of instruments."""
+        return self in (Channel.COPY, Channel.ACCOUNT)
+
+
+class Stream(enum.IntEnum):
+    """What can be told once more (message 6)."""
+
+    PRIVATE = 0
+    COPY = 1
+    TRADES = 2
 
 
 class CloseCode(enum.IntEnum):
@@ -103,6 +131,7 @@ class CloseCode(enum.IntEnum):
     NORMAL = 1000
     PROTOCOL = 1002
     TEXT = 1007
+    POLICY = 1008
     TOO_LONG = 1009
     INTERNAL = 1011
     AUTH = 4001

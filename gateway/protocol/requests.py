@@ -10,6 +10,10 @@ from exchange.records import CommandType
 from ext.frames import WireError
 from gateway.clearing_requests import PARTICIPANTS, read_request
 from gateway.protocol.numbers import (
+    BOOK_DEPTHS,
+    CANDLE_INTERVALS_S,
+    CONFLATE_MS_MAX,
+    CONFLATE_MS_MIN,
     DEADMAN_MS_MAX,
     DEADMAN_MS_MIN,
     GRACE_MS_MAX,
@@ -23,6 +27,7 @@ from gateway.protocol.numbers import (
     Channel,
     CloseCode,
     MessageType,
+    Stream,
 )
 
 
@@ -55,13 +60,25 @@ class Ping(NamedTuple):
     ts: int
 
 
+class Options(NamedTuple):
+    """How a channel is to be told; each channel has its own."""
+
+    depth: int = 0  # l2: one of BOOK_DEPTHS.
+    conflate_ms: int = 0  # l1, l2: at most one message of an instrument in this time.
+    interval_s: int = 0  # candles: one of CANDLE_INTERVALS_S.
+
+
+DEFAULTS = Options()
+CONFLATED = (Channel.L1, Channel.L2, Channel.ACCOUNT)
+
+
 class Subscribe(NamedTuple):
     """Type 4. `insts` None means all instruments, those to come included."""
 
     ref: int
     chan: Channel
     insts: tuple[int, ...] | None
-    opts: None = None
+    opts: Options = DEFAULTS
 
 
 class Unsubscribe(NamedTuple):
@@ -72,21 +89,21 @@ class Unsubscribe(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """Type 6: private messages once more, `first` to `last`; `last` None: up to now."""
+    """Type 6: messages of a stream once more, `first` to `last`; `last` None: up to now. Only trades have an `inst`."""
 
     ref: int
-    stream: int
-    inst: None
+    stream: Stream
+    inst: int | None
     first: int
     last: int | None = None
 
 
 class Snapshot(NamedTuple):
-    """Type 7."""
+    """Type 7. `inst` None: of a channel that is not of instruments."""
 
     ref: int
     chan: Channel
-    inst: int
+    inst: int | None
 
 
 class Deadman(NamedTuple):
@@ -196,9 +213,45 @@ def _instruments(value: Any) -> tuple[int, ...] | None:
     return tuple(_handle(handle) for handle in value)
 
 
-def _nil(value: Any) -> None:
-    if value is not None:
-        raise ValueError("must be nil")
+def _options(value: Any) -> Options:
+    """Return options as they were sent; which of them go with the channel is seen by `_subscription`."""
+    fields = [] if value is None else value
+    if not isinstance(fields, list) or len(fields) > len(Options._fields):
+        raise ValueError(f"must be nil or a list of {len(Options._fields)} options at most")
+    return Options(*(0 if field is None else _number(field) for field in fields))
+
+
+def _subscription(ref: int, chan: Channel, insts: tuple[int, ...] | None, opts: Options = DEFAULTS) -> Subscribe:
+    """Return a subscription whose options its channel has."""
+    if opts.depth not in (BOOK_DEPTHS if chan is Channel.L2 else (0,)):
+        raise ValueError(f"depth must be one of {BOOK_DEPTHS}, and of l2")
+    if opts.conflate_ms and not (chan in CONFLATED and CONFLATE_MS_MIN <= opts.conflate_ms <= CONFLATE_MS_MAX):
+        raise ValueError(f"conflation must be 0 or {CONFLATE_MS_MIN} to {CONFLATE_MS_MAX} ms, and of l1, l2 or account")
+    if chan.is_private and insts is not None:
+        raise ValueError("a private channel has no instruments")
+    if chan is Channel.CANDLES:
+        opts = opts._replace(interval_s=opts.interval_s or CANDLE_INTERVALS_S[0])
+    if opts.interval_s not in (CANDLE_INTERVALS_S if chan is Channel.CANDLES else (0,)):
+        raise ValueError(f"interval must be one of {CANDLE_INTERVALS_S} s, and of candles")
+    return Subscribe(ref, chan, insts, opts)
+
+
+def _snapshot(ref: int, chan: Channel, inst: int | None) -> Snapshot:
+    """Return a request that names an instrument where its channel has instruments."""
+    if chan.is_private != (inst is None):
+        raise ValueError("inst must be nil in private channels, and only there")
+    return Snapshot(ref, chan, inst)
+
+
+def _replay(ref: int, stream: Stream, inst: int | None, first: int, last: int | None = None) -> Replay:
+    """Return a request that names an instrument where it asks for trades."""
+    if (stream is Stream.TRADES) != (inst is not None) or first == 0:
+        raise ValueError("inst must be a handle for trades and nil otherwise, from at least 1")
+    return Replay(ref, stream, inst, first, last)
+
+
+def _stream(value: Any) -> Stream:
+    return Stream(_integer(255)(value))
 
 
 def _optional(check: Callable[[Any], int]) -> Callable[[Any], int | None]:
@@ -219,7 +272,7 @@ _heartbeat = _zero_or(HEARTBEAT_MS_MIN, HEARTBEAT_MS_MAX)
 _timeout = _zero_or(DEADMAN_MS_MIN, DEADMAN_MS_MAX)
 _handle = _integer(HANDLE_MAX)
 
-_CHECKS: dict[MessageType, tuple[type[Any], int, tuple[Callable[[Any], Any], ...]]] = {
+_CHECKS: dict[MessageType, tuple[Callable[..., Any], int, tuple[Callable[[Any], Any], ...]]] = {
     # Type: (request, how many fields may be left out, check of each field after ref).
     MessageType.LOGIN: (
         Login,
@@ -228,10 +281,10 @@ _CHECKS: dict[MessageType, tuple[type[Any], int, tuple[Callable[[Any], Any], ...
     ),
     MessageType.LOGOUT: (Logout, 0, (_integer(1),)),
     MessageType.PING: (Ping, 0, (_number,)),
-    MessageType.SUBSCRIBE: (Subscribe, 1, (_channel, _instruments, _nil)),
+    MessageType.SUBSCRIBE: (_subscription, 1, (_channel, _instruments, _options)),
     MessageType.UNSUBSCRIBE: (Unsubscribe, 0, (_number,)),
-    MessageType.REPLAY: (Replay, 1, (_integer(0), _nil, _number, _optional(_number))),
-    MessageType.SNAPSHOT: (Snapshot, 0, (_channel, _handle)),
+    MessageType.REPLAY: (_replay, 1, (_stream, _optional(_handle), _number, _optional(_number))),
+    MessageType.SNAPSHOT: (_snapshot, 0, (_channel, _optional(_handle))),
     MessageType.DEADMAN: (Deadman, 0, (_timeout, _integer(1))),
     MessageType.STATUS_QUERY: (StatusQuery, 0, (_number,)),
 }

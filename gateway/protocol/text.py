@@ -48,7 +48,11 @@ def to_text(message: bytes) -> bytes:
 
 def to_object(message: bytes) -> dict[str, Any]:
     """Return a message of the server's with its fields by name."""
-    number, *values = msgpack.unpackb(message)
+    return _named(msgpack.unpackb(message))
+
+
+def _named(message: list[Any]) -> dict[str, Any]:
+    number, *values = message
     row = BY_NUMBER[number]
     fields = {name: _shown(row.kind(name), value) for name, value in zip(row.names, values, strict=True)}
     return {"t": row.name, **fields}
@@ -120,4 +124,6 @@ def _operation(item: Any) -> list[Any]:
 
 
 def _shown(kind: Kind, value: Any) -> Any:
+    if kind.form is Form.MESSAGE:
+        return _named(value)
     return value.hex() if kind.form is Form.BYTES and isinstance(value, bytes) else value

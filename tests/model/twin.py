@@ -8,7 +8,8 @@ from exchange.records import EVENT
 
 REFUSED = "refused"
 LOOKS = [
-    ("positions_bytes", ()), ("resting", (1, 0)), ("resting", (2, 1)), ("margin_terms", (1,)), ("is_prepaid", (2,)),
+    ("positions_bytes", ()), ("positions_bytes", (2,)),
+    ("resting", (1, 0)), ("resting", (2, 1)), ("margin_terms", (1,)), ("is_prepaid", (2,)),
 ]  # fmt: skip
 TINY = {"orders_max": 64, "account_orders_max": 12}
 

@@ -1,5 +1,5 @@
-"""What the gateway uses of aiohttp beyond its documented interface (gateway/connection.py), so an upgrade that takes it
-away fails here, by name, and not in a handshake."""
+"""What the gateway uses of aiohttp beyond its documented interface (gateway/connection.py, gateway/entrance.py), so an
+upgrade that takes it away fails here, by name, and not in a handshake."""
 
 import asyncio
 import inspect
@@ -13,6 +13,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from ext.link import Link
 from gateway.connection import Upgrade
+from gateway.entrance import Handler
 
 # Where, what, which parameters it takes by position, and what for.
 USED = [
@@ -20,7 +21,11 @@ USED = [
     (web.WebSocketResponse, "write_eof", [], "it is called at the end, and would write a close frame of its own"),
     (RequestHandler, "set_parser", ["parser"], "it sends all further bytes to our parser"),
     (RequestHandler, "keep_alive", ["val"], "the connection must not wait for another request"),
-    (RequestHandler, "connection_lost", ["exc"], "it tells our parser of the end"),
+    (RequestHandler, "connection_made", ["transport"], "a connection is handed over when its first request is whole"),
+    (RequestHandler, "data_received", ["data"], "it is given that request"),
+    (RequestHandler, "connection_lost", ["exc"], "it tells our parser of the end, and the door"),
+    (RequestHandler, "handle_error", ["request", "status", "exc", "message"], "a peer is not told of our errors"),
+    (RequestHandler, "__init__", ["manager"], "a handler is made for each connection"),
 ]
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -47,6 +52,49 @@ def test_aiohttp_has_what_the_gateway_uses(owner, name, parameters, purpose):
     assert method is not None, f"{where} is gone; {purpose}"
     found = list(inspect.signature(method).parameters)[1:]
     assert found[: len(parameters)] == parameters, f"{where} takes {found}; {purpose}"
+
+
+def test_a_handler_takes_the_options_the_gateway_gives():
+    options = inspect.signature(RequestHandler.__init__).parameters
+    for name in ("loop", "keepalive_timeout", "lingering_time", "access_log"):
+        assert name in options, f"aiohttp {aiohttp.__version__}: RequestHandler takes no {name}"
+    assert isinstance(web.AppRunner.server, property), "the handlers' server is the runner's"
+
+
+def test_our_handler_overrides_what_aiohttp_calls():
+    for name in ("connection_lost", "handle_error"):
+        ours, its = getattr(Handler, name), getattr(RequestHandler, name)
+        assert list(inspect.signature(ours).parameters) == list(inspect.signature(its).parameters)
+
+
+def test_aiohttp_hands_an_unreadable_request_to_handle_error():
+    """The same that Handler relies on: with the status, and without a peer's bytes in our answer."""
+
+    async def main():
+        asked = []
+
+        class Told(RequestHandler):
+            def handle_error(self, request, status=500, exc=None, message=None):
+                asked.append(status)
+                response = web.Response(status=status, text="ours")
+                response.force_close()
+                return response
+
+        async def handle(request):
+            return web.Response()
+
+        server = web.Server(handle)
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(lambda: Told(server, loop=loop), "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
+        writer.write(b"\0 garbage\r\n\r\n")
+        assert (await reader.read()).endswith(b"\r\n\r\nours")
+        assert asked == [400]
+        writer.close()
+        listener.close()
+        await server.shutdown()
+
+    asyncio.run(asyncio.wait_for(main(), 5))
 
 
 def test_our_parser_and_response_fit_aiohttps_calls():

@@ -104,3 +104,49 @@ def test_a_watched_address_pushes_nobody_out(monkeypatch):
         guard.note_failure(address, 0)
     assert guard.is_refused("a", 1)
     assert guard.is_refused("b", 1)
+
+
+# From where, and until when.
+
+NOON_US = 1_800_000_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("networks", "address", "usable"),
+    [
+        ((), "203.0.113.9", True),
+        (("10.0.0.0/8",), "10.200.1.1", True),
+        (("10.0.0.0/8",), "11.0.0.1", False),
+        (("192.0.2.7", "2001:db8::/32"), "192.0.2.7", True),
+        (("192.0.2.7", "2001:db8::/32"), "2001:db8:1::5", True),
+        (("192.0.2.7",), "::ffff:192.0.2.7", True),
+        (("192.0.2.7",), "", False),
+    ],
+)
+def test_a_key_bound_to_networks_ses_006(networks, address, usable):
+    assert generate_key("ann", networks=networks).is_usable(address, NOON_US) is usable
+
+
+def test_a_key_that_expires_ses_006():
+    key = generate_key("ann", expires_s=NOON_US // 1_000_000)
+    assert key.is_usable("10.0.0.1", NOON_US - 1)
+    assert not key.is_usable("10.0.0.1", NOON_US)
+
+
+def test_bounds_of_a_key_are_kept_in_its_file(tmp_path):
+    key = generate_key("ann", networks=("10.0.0.0/8",), expires_s=7)
+    KeyStore([key]).save(tmp_path / "keys.json")
+    assert list(KeyStore.load(tmp_path / "keys.json")) == [key]
+
+
+@pytest.mark.parametrize(
+    "bounds", [{"networks": ["10.0.0.1/8"]}, {"networks": ["x"]}, {"networks": ["::1"] * 65}, {"expires_s": -1}]
+)
+def test_bounds_that_make_no_sense(tmp_path, bounds):
+    with pytest.raises(ValueError, match=r"network|address|seconds|host bits"):
+        generate_key("ann", **bounds)
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"keys": [{"key": "k", "secret": "00", "account": "a", "scopes": []} | bounds]}))
+    path.chmod(0o600)
+    with pytest.raises(KeyFileError):
+        KeyStore.load(path)

@@ -15,11 +15,13 @@ from gateway.client import (
     Book,
     BookDelta,
     BookSnapshot,
+    Candle,
     Channel,
     ConnectionClosed,
     Done,
     EventsOverrun,
     Fill,
+    Gap,
     LoginRefused,
     OrderRejected,
     OrderState,
@@ -232,7 +234,7 @@ def test_gap_is_mended_with_a_snapshot_ses_034():
         async with running() as venue, connect(venue.url, venue.key["ann"]) as ann:
             book = await ann.subscribe_book(1)
             await ann.buy(1, lots=1, ticks=10)
-            venue.publisher.router.market(1).next_seq(Channel.L2)
+            book.seq -= 1  # As if a message had not come.
             await ann.buy(1, lots=1, ticks=11)
             await ann.ping()
             await ann.ping()
@@ -243,6 +245,74 @@ def test_gap_is_mended_with_a_snapshot_ses_034():
             assert (book.gaps, book.best_bid) == (1, (12, 1))
 
     run(main())
+
+
+def test_book_of_a_depth_and_what_else_is_told():
+    async def main():
+        async with running() as venue, connect(venue.url, venue.key["ann"]) as ann:
+            async with connect(venue.url, venue.key["bob"]) as bob:
+                for ticks in range(101, 110):
+                    await ann.sell(1, lots=1, ticks=ticks)
+                book = await bob.subscribe_book(1, depth=5)
+                assert book.asks() == [(ticks, 1) for ticks in range(101, 106)]
+                with pytest.raises(RequestRefused):
+                    await bob.subscribe(Channel.L2, [1], depth=10)
+                with pytest.raises(RequestRefused):
+                    await bob.subscribe_book(2, depth=6)
+                assert 2 not in bob.books
+                conflated = await ann.subscribe_book(1, conflate_ms=60_000)
+                heard = bob.events(Candle)
+                await bob.subscribe(Channel.CANDLES, [1], interval_s=300)
+                await bob.buy(1, lots=2, ticks=102)
+                candle = await anext(heard)
+                assert (candle.o, candle.c, candle.v, candle.n, candle.interval_s) == (101, 102, 2, 2, 300)
+                await bob.ping()
+                assert book.asks() == [(ticks, 1) for ticks in range(103, 108)]
+                book.seq -= 1  # As if a message had not come: the snapshot is of the same depth.
+                await bob.buy(1, lots=1, ticks=103)
+                for _ in range(2):
+                    await bob.ping()
+                assert (book.gaps, book.asks()) == (1, [(ticks, 1) for ticks in range(104, 109)])
+                await ann.ping()
+                assert len(conflated.asks()) == 9, "it has a minute"
+
+    run(main())
+
+
+def test_gap_is_mended_without_a_new_connection_mkd_004():
+    async def main():
+        async with running() as venue, connect(venue.url, venue.key["ann"]) as ann:
+            async with connect(venue.url, venue.key["bob"]) as bob:
+                book = await bob.subscribe_book(1)
+                gaps = bob.events(Gap)
+                await bob.subscribe(Channel.TRADES, [1])
+                link = next(c for c in venue.server._connections if c.session.account_name == "bob").link
+                transport, link.transport = link.transport, Full(link.transport)
+                link.flush()
+                for ticks in range(1, 40):
+                    await ann.buy(1, lots=1, ticks=ticks)
+                await ann.mass_cancel()
+                await bob.ping()
+                assert (book.seq, link.is_behind) == (0, True)
+                link.transport = transport
+                await ann.buy(1, lots=3, ticks=7)
+                gap = await asyncio.wait_for(anext(gaps), 2)
+                assert (gap.chan, gap.inst, gap.first, gap.last) == (Channel.L2, 1, 1, book.seq)
+                await bob.ping()
+                assert (book.gaps, book.is_current, book.bids()) == (1, True, [(7, 3)])
+
+    run(main())
+
+
+class Full:
+    """A transport that says that nobody reads."""
+
+    def __init__(self, transport):
+        self.write = transport.write
+        self.close = transport.close
+
+    def get_write_buffer_size(self):
+        return (1 << 18) + 1
 
 
 def test_new_instruments_are_heard_of():
@@ -384,10 +454,12 @@ def test_book_holds_deltas_back_until_it_has_a_snapshot():
     assert book.bids() == [(11, 2), (10, 7)]
     assert book.apply(delta(6, 6, [10, 0, 9, 1], [20, 1]))
     assert (book.bids(), book.asks()) == ([(11, 2), (9, 1)], [(20, 1)])
-    assert not book.apply(delta(8, 8))
-    assert book.apply(delta(9, 9, [8, 1]))
-    book.load(snapshot(8, [5, 5]))
-    assert (book.seq, book.gaps, book.bids()) == (9, 1, [(8, 1), (5, 5)])
+    assert book.apply(delta(2, 7, [9, 4, 3, 0]))  # A wider one: it begins before what the book knows.
+    assert (book.seq, book.bids()) == (7, [(11, 2), (9, 4)])
+    assert not book.apply(delta(9, 9))
+    assert book.apply(delta(10, 10, [8, 1]))
+    book.load(snapshot(9, [5, 5]))
+    assert (book.seq, book.gaps, book.bids()) == (10, 1, [(8, 1), (5, 5)])
 
 
 def test_credentials():

@@ -315,6 +315,19 @@ def test_one_read_is_one_submit_and_one_write_ses_003(venue):
     assert len(peer.link.transport.writes) == writes + 1
 
 
+def test_what_can_be_said_at_once_waits_for_the_answers_of_orders_ses_003(venue):
+    peer = live(venue)
+    venue.sequencer.is_asleep = True
+    batch = [20, 1, 0, [[16, 2, 1, 0, 100, 1, 0, 0], [16, 3, 1, 0, 101, 1, 0, 0]]]
+    assert peer.send(batch, [16, 4, 1, 0, 101, 1, 0, 8]) == []
+    peer.link.flush()  # As every tick does.
+    assert [message[:3] for message in peer.frames()] == [[36, 1, 2], [34, 4, R.MALFORMED]]
+    answers = peer.send([16, 5, 1, 0, 100, 1, 0, 0], [3, 9, 1])
+    assert [message[0] for message in answers] == [65], "a ping waits for nobody"
+    venue.sequencer.has_room = False
+    assert [message[:3] for message in peer.send([16, 6, 1, 0, 100, 1, 0, 0])] == [[34, 6, R.OVERLOAD]]
+
+
 def test_orders_before_another_request_happen_before_it_ses_003(venue):
     peer = live(venue)
     answers = peer.send(SELL, [7, 5, 2, 1])
@@ -620,9 +633,16 @@ def test_overlapping_subscriptions_send_once_ses_035(venue):
         ([4, 1, 2, [99]], R.NO_INSTRUMENT),
         ([4, 1, 2, [0]], R.NO_INSTRUMENT),
         ([7, 1, 2, 99], R.NO_INSTRUMENT),
-        ([4, 1, 8, None], R.MALFORMED),
+        ([4, 1, 12, None], R.MALFORMED),
+        ([4, 1, 9, None], R.SCOPE),
+        ([4, 1, 9, [1]], R.MALFORMED),
+        ([4, 1, 11, [1]], R.MALFORMED),
+        ([7, 1, 11, 1], R.MALFORMED),
+        ([7, 1, 2, None], R.MALFORMED),
+        ([7, 1, 9, None], R.SCOPE),
+        ([6, 1, 1, None, 1], R.SCOPE),
         ([4, 1, 2, []], R.MALFORMED),
-        ([4, 1, 2, None, [10]], R.MALFORMED),
+        ([4, 1, 2, None, [11]], R.MALFORMED),
         ([4, 1, 2], R.MALFORMED),
         ([3, 1, 1, 1], R.MALFORMED),
         ([8, 1], R.UNKNOWN_TYPE),
@@ -642,6 +662,12 @@ def test_subscriptions_are_limited_ses_025():
     venue = frozen_venue(subscriptions_per_session_max=1)
     peer = live(venue)
     assert peer.send([4, 1, 3, None], [4, 2, 3, None]) == [[66, 1, 0, 1], [66, 2, R.OPEN_LIMIT, 0]]
+
+
+def test_instruments_of_subscriptions_are_limited_ses_025():
+    peer = live(frozen_venue(handles_per_session_max=2))
+    assert peer.send([4, 1, 3, [1]], [4, 2, 3, [1, 1]]) == [[66, 1, 0, 1], [66, 2, R.OPEN_LIMIT, 0]]
+    assert peer.send([5, 3, 1], [4, 4, 3, [1, 1]]) == [[66, 3, 0, 1], [66, 4, 0, 2]]
 
 
 # Loss.
@@ -719,3 +745,10 @@ def test_slow_reader_is_cut_and_its_orders_cancelled_ses_004(venue):
     assert resting(venue) == []
     bob.send([16, 2, 1, 0, 2450, 1, 0, 0])
     assert ann.frames() == []
+
+
+def test_a_login_from_elsewhere_or_too_late_is_refused_ses_006(venue):
+    for key in (generate_key("ann", networks=("10.9.0.0/16",)), generate_key("ann", expires_s=NOW_US // 1_000_000)):
+        venue.keys.add(key)
+        assert Peer(venue).login(key) == [("closed", 4001, "110 AUTH")]
+        assert Peer(venue, address="10.9.1.1").login(key)[0][0] == (67 if key.networks else "closed")

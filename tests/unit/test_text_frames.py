@@ -68,6 +68,8 @@ def values_of(kind):
         plain = st.binary(max_size=kind.high)
     elif kind.form is Form.MESSAGES:
         plain = st.lists(st.sampled_from([[17, 5, 77], [18, 6, 5], SELL]), max_size=5)
+    elif kind.form is Form.MESSAGE:
+        plain = st.sampled_from([[37, 1, 5, 7, 0, 2, 9, 4], [38, 2, 5, 7, 2450, 3, 1, 9, 4]])
     else:
         item = st.text(max_size=20) if kind.of_text else st.integers(kind.low, kind.high)
         plain = st.lists(st.lists(item, min_size=kind.row, max_size=kind.row) if kind.row else item, max_size=5)
@@ -82,6 +84,8 @@ def named(message, values):
             value = value.hex()
         elif message.kind(name).form is Form.MESSAGES:
             value = [named(BY_NUMBER[operation[0]], operation[1:]) for operation in value]
+        elif message.kind(name).form is Form.MESSAGE:
+            value = named(BY_NUMBER[value[0]], value[1:])
         fields[name] = value
     return fields
 

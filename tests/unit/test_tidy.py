@@ -14,8 +14,10 @@ from exchange.reasons import REJECT_TEXT, RejectReason
 from gateway.cli import SUBCOMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
+CONNECTORS = ROOT / "gateway" / "connectors"
 LINES_MAX = 600
 TEST_LINES_MAX = 800  # A long list of cases is easier to read than a long program.
+CONNECTOR_LINES_MAX = 1_100  # One file each, because it is copied into programs that have nothing else of ours.
 
 FLOORS = ("ext", "exchange", "gateway", "tests", "bench")  # Lowest first; tests and bench may use each other.
 # Floors inside exchange/: a module may import from its own floor and from lower ones.
@@ -177,17 +179,25 @@ def test_floors_are_told_apart(name, source, is_upward):
 
 
 def unused(product):
-    """Modules that no other one imports, and where the program does not begin."""
-    entry_points = {"gateway.cli", *(module for module, _ in SUBCOMMANDS.values())}
+    """Modules that no other one imports, where the program does not begin, and that others are not meant to copy."""
+    entry_points = {"gateway.cli", "gateway.archive_reader", *(module for module, _ in SUBCOMMANDS.values())}
     used = {name for module in product for name in imports(module.tree) if name != module.name}
     packages = {module.name for module in product if module.path.name == "__init__.py"}
-    return [module.name for module in product if module.name not in used | entry_points | packages]
+    connectors = {module.name for module in product if module.path.parent == CONNECTORS}
+    return [module.name for module in product if module.name not in used | entry_points | packages | connectors]
 
 
 def test_every_module_is_used():
     assert unused(EXCHANGE + GATEWAY) == []
     orphan = Module("gateway.orphan", ROOT / "gateway" / "orphan.py", ast.parse("import gateway.orphan"))
     assert unused([*EXCHANGE, *GATEWAY, orphan]) == ["gateway.orphan"]
+
+
+def test_connectors_need_nothing_of_the_project():
+    connectors = [module for module in GATEWAY if module.path.parent == CONNECTORS]
+    assert len(connectors) == 2
+    for module in connectors:
+        assert [name for name in imports(module.tree) if name.split(".")[0] in FLOORS] == []
 
 
 def test_nothing_is_left_over():
@@ -203,6 +213,7 @@ def test_nothing_is_left_over():
         text = path.read_text()
         assert not LEFT_OVER.search(text), f"{path} must have nothing left to do"
         lines_max = TEST_LINES_MAX if path.is_relative_to(ROOT / "tests") else LINES_MAX
+        lines_max = CONNECTOR_LINES_MAX if path.parent == CONNECTORS else lines_max
         assert text.count("\n") <= lines_max, f"{path} must have at most {lines_max} lines"
 
 

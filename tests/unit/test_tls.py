@@ -121,7 +121,8 @@ def test_peer_whose_host_is_gone_is_given_up_under_tls_too(pair):
 
 def test_stuck_reader_is_cut_off_under_tls_too_ses_004(pair):
     async def main():
-        async with secured(pair, backlog_bytes_max=65_536, heartbeat_ms=30_000) as (venue, trust):
+        sizes = {"backlog_bytes_max": 65_536, "conflate_bytes_max": 32_768, "conflate_low_bytes": 8_192}
+        async with secured(pair, **sizes, heartbeat_ms=30_000) as (venue, trust):
             async with raw_tls(venue, trust) as ann, raw_tls(venue, trust) as bob:
                 await ann.login(venue.key["ann"])
                 await bob.login(venue.key["bob"])

@@ -11,7 +11,9 @@ from test_account_api import ask, headers, run, running, trade
 from docs.wire.asyncapi import document
 from docs.wire.openapi import ENDPOINTS
 from docs.wire.write import generated
+from exchange import commands
 from exchange.reasons import RejectReason
+from exchange.records import CommandType as C
 from ext.codec import decode_message
 from gateway.protocol import BY_NAME, CCXT, CLOSE_TEXT, MESSAGES, REQUESTS, CloseCode, RequestError, parse
 from gateway.protocol.text import to_message, to_text
@@ -19,6 +21,7 @@ from gateway.protocol.text import to_message, to_text
 DOCUMENT = document()
 LINES = Path(__file__).parents[2] / "docs" / "wire" / "vectors.jsonl"
 VECTORS = [json.loads(line) for line in LINES.read_text().splitlines()]
+QUERY = {"inst": 1, "class": "A"}
 OTHER = -1  # Not the codec's to read.
 IS_REQUEST = {message.name for message in REQUESTS}
 ORDERS = [one for one in VECTORS if one["json"]["t"] in IS_REQUEST and 16 <= BY_NAME[one["json"]["t"]].number < 32]
@@ -105,8 +108,11 @@ def test_answers_fit_their_description(endpoint):
     async def main():
         async with running() as (venue, http):
             trade(venue)
+            for record in (commands.clearing(C.SET_HOUSE), commands.clearing(C.SET_CLASS, cls="A")):
+                venue.sequencer.submit(record)
             (order, *_), *_ = (await ask(venue, http, "/v1/orders"))[1].values()
-            path = endpoint.path.format(**order | {"tag": 77}) + ("?inst=1" if endpoint.query.get("inst") else "")
+            query = "&".join(f"{name}={value}" for name, value in QUERY.items() if name in endpoint.query)
+            path = endpoint.path.format(**order | {"tag": 77}) + (f"?{query}" if query else "")
             async with http.get(venue.http + path, headers=headers(venue.key["ann"], path)) as response:
                 assert response.status == 200
                 answer = await (response.text() if endpoint.form == "text/plain" else response.json())
