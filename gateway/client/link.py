@@ -19,20 +19,21 @@ from typing import Any
 from exchange.reasons import RejectReason
 from exchange.records import NoticeKind
 from gateway.client.entry import BatchSender, Pending
-from gateway.client.errors import ConnectionClosed, StateLost
+from gateway.client.errors import ConnectionClosed, StateLost, reason_of
 from gateway.client.events import SEQUENCED, Event, Heartbeat, Notice, Reconnected, Reconnecting, Reject, event_of
 from gateway.client.instruments import Instruments
 from gateway.client.pace import Pace
 from gateway.client.recovery import Recovery, Return
 from gateway.client.requests import OpenRequest, Requests, fail, succeed
 from gateway.client.stream import Message, PrivateStream
-from gateway.client.unanswered import SentBatch, Unanswered
+from gateway.client.unanswered import LATER_MS, SentBatch, Unanswered
 from gateway.client.wire import LOGIN_REF, Welcome, Wire
 from gateway.protocol import CloseCode, MessageType
 
 BUCKET_ORDERS = 0
 US_PER_SECOND = 1_000_000
 MS_PER_SECOND = 1_000
+_KNOWN = frozenset(MessageType)
 
 
 class Link(BatchSender):
@@ -55,8 +56,8 @@ class Link(BatchSender):
         self._refs = itertools.count(welcome.last_ref + 1)
         self._answered_ref = 0  # The highest.
         self._is_away = self._is_held = self._is_leaving = False
-        self._replay: OpenRequest | None = None
-        self._replay_end: OpenRequest | None = None
+        self._replay: OpenRequest | None = None  # Under way,
+        self._replay_to = 0  # up to this message; 0: not answered yet.
         self._behind_at = -1  # pseq at the last heartbeat that said there is more.
 
     @property
@@ -165,7 +166,7 @@ class Link(BatchSender):
     def _lose(self, ending: ConnectionClosed) -> None:
         self._is_away, self._is_held = True, False
         self._outbox.clear()  # All of it is among the unanswered, too.
-        self._replay = self._replay_end = None
+        self._replay = None
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -186,12 +187,14 @@ class Link(BatchSender):
             raise StateLost("the venue has begun another journal")
         if welcome.last_ref < self._answered_ref:
             raise StateLost("the venue has forgotten commands that it has answered")
-        if self._stream.pseq == 0 and welcome.pseq > 0 and welcome.perms:
-            self._ask_replay()  # A login cannot ask for a stream from its beginning.
+        if welcome.pseq < self._stream.pseq:
+            raise StateLost("the venue has forgotten private messages that it has told")
         commands = self._unanswered.begin_again()
         self.welcome, self._pace, self._is_away = welcome, Pace(*orders_limit(welcome)), False
         self.on_event(Reconnected(back.away_ms, back.attempts, welcome.pseq - self._stream.pseq, len(commands)))
         asked = self._requests.again()
+        if self._stream.pseq == 0 and welcome.pseq > 0:
+            self._ask_replay()  # A login cannot ask for a stream from its beginning.
         for message in (*self.subscribed(), *commands, *asked):
             wire.send(*message)
 
@@ -273,8 +276,10 @@ class Link(BatchSender):
             batch = self._unanswered.batches.get(message[1])
             if batch is not None:
                 succeed(batch.taken, message[2])
-        else:
+        elif kind in _KNOWN:
             self._tell(message)
+        elif self._replay is not None and message[1] == self._stream.pseq + 1:
+            self._take_private(message)  # Of a later kind: it is passed over, but what follows it is not held up.
 
     def _tell(self, message: Message) -> None:
         event = event_of(message)
@@ -284,11 +289,9 @@ class Link(BatchSender):
     def _on_resp(self, ref: int, code: int, arg: int) -> None:
         if ref == LOGIN_REF:
             if code == RejectReason.REPLAY_TOO_OLD:
-                raise StateLost(f"private messages are kept from {arg} on only")
+                self._ask_replay()  # A venue may find in its journal what a login is not told from memory.
         elif self._replay is not None and ref == self._replay.message[1]:
             self._on_replay(code, arg)
-        elif self._replay_end is not None and ref == self._replay_end.message[1]:
-            self._end_replay()
         else:
             self._requests.take_answer(ref, code, arg)
 
@@ -297,30 +300,37 @@ class Link(BatchSender):
     def _take_private(self, message: Message) -> None:
         for each in self._stream.offer(message):
             self._tell(each)
-        if self._stream.has_gap and self._replay is None:
+        if self._replay is not None and 0 < self._replay_to <= self._stream.pseq:
+            self._end_replay()
+        elif self._stream.has_gap:
             self._ask_replay()
 
     def _ask_replay(self) -> None:
-        """Have what is missing told once more; the pong behind it says that all of it was told."""
+        """Have what is missing told once more, unless that is under way."""
         if self._replay is not None:
             return
-        self._replay = self._requests.add(MessageType.REPLAY, 0, None, self._stream.pseq + 1)
-        self._replay_end = self._requests.add(MessageType.PING, 0)
-        for request in (self._replay, self._replay_end):
-            self._requests.forget(request)
-            self._wire.send(*request.message)
+        self._replay, self._replay_to = self._requests.add(MessageType.REPLAY, 0, None, self._stream.pseq + 1), 0
+        self._requests.forget(self._replay)  # A new connection begins with what is missing then.
+        self._wire.send(*self._replay.message)
 
     def _on_replay(self, code: int, arg: int) -> None:
+        """Take the answer to a replay: how many messages follow, now or later, or why none do."""
+        assert self._replay is not None
         if code == RejectReason.REPLAY_TOO_OLD:
             raise StateLost(f"private messages are kept from {arg} on only")
-        if code == RejectReason.RATE:
-            self._replay = self._replay_end = None
-            self._later("replay", arg / US_PER_SECOND, self._ask_replay)
+        if code in (RejectReason.RATE, RejectReason.OVERLOAD):
+            self._replay = None
+            self._later("replay", max(LATER_MS / MS_PER_SECOND, arg / US_PER_SECOND), self._ask_replay)
+        elif code or not arg:
+            raise StateLost(f"missing private messages cannot be had: {reason_of(code)!s}")
+        else:
+            self._replay_to = self._replay.message[-1] + arg - 1
 
     def _end_replay(self) -> None:
-        self._replay = self._replay_end = None
-        for message in self._stream.release():
-            self._tell(message)
+        """Ask for the rest, where a venue does not tell all of it in one go."""
+        self._replay = None
+        if self._stream.has_gap or self._stream.pseq < self.welcome.pseq:
+            self._ask_replay()
 
     def _on_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Ask for the end of the stream if it is missing at two heartbeats: then it is not on its way."""

@@ -41,11 +41,3 @@ class PrivateStream:
             ready.append(self._held.pop(pseq))
         self.pseq = pseq
         return ready
-
-    def release(self) -> list[Message]:
-        """Return what is still held back; what comes before it was told, or is of a kind this client does not know."""
-        ready = [self._held[pseq] for pseq in sorted(self._held) if pseq > self.pseq]
-        self._held.clear()
-        if ready:
-            self.pseq = ready[-1][1]
-        return ready

@@ -46,7 +46,7 @@ class Peer:
     async def serve_beginning(self):
         """Answer what every session asks first: all instruments, and a ping."""
         subscribe = await self.next(4)
-        assert subscribe[2:] == [5, None]
+        assert subscribe[2:4] == [5, None]
         await self.send([66, subscribe[1], 0, 1], INSTRUMENT)
         ping = await self.next(3)
         await self.send([65, ping[1], 0, 1])
