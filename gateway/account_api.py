@@ -5,8 +5,6 @@ body), in hexadecimal digits. The engine runs ahead of the disk, so an answer wa
 `gseq` is the last command in it (SES-070).
 """
 
-import hashlib
-import hmac
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
@@ -23,8 +21,8 @@ from gateway.door import origin
 from gateway.protocol import INTEGER_MAX, MessageType
 from gateway.protocol.text import objects
 from gateway.publisher import Publisher
+from gateway.signing import KEY, SIGNATURE, TIME
 
-KEY, TIME, SIGNATURE = "X-Hourglass-Key", "X-Hourglass-Ts", "X-Hourglass-Signature"
 QUOTE_LANES = 256  # The core counts quote sets as the lanes from here on.
 ROWS_MAX = 1_000  # Of fills and events in one answer.
 US_PER_MS = 1_000
@@ -50,11 +48,6 @@ class Refused(Exception):
         super().__init__(reason.name)
         self.reason = reason
         self.status = status
-
-
-def signature(secret: bytes, method: str, path: str, ts_us: int, body: bytes = b"") -> str:
-    """Return what the header must hold; `path` is with its query, as it is sent."""
-    return hmac.digest(secret, f"{method}{path}{ts_us}".encode() + body, hashlib.sha256).hex()
 
 
 class AccountApi:

@@ -15,6 +15,7 @@ from gateway.failures import Failure, as_failure
 SUBCOMMANDS = {
     "admin": ("gateway.commands_admin", "admin"),
     "apply": ("gateway.commands_apply", "apply"),
+    "bot": ("gateway.commands_bot", "bot"),
     "catalogue": ("gateway.commands_catalogue", "catalogue"),
     "default": ("gateway.commands_default", "default"),
     "demo": ("gateway.demo", "demo"),
@@ -22,17 +23,20 @@ SUBCOMMANDS = {
     "keys": ("gateway.commands_keys", "keys"),
     "margin": ("gateway.commands_margin", "margin"),
     "replay": ("gateway.commands_replay", "replay"),
+    "sandbox": ("gateway.demo", "sandbox"),
     "serve": ("gateway.commands_serve", "serve"),
     "statement": ("gateway.commands_statement", "statement"),
 }
-OPTIONAL = ("demo",)
+OPTIONAL = ("demo", "sandbox")
 
 HELP = """Hourglass, an exchange for time-window compute.
 
 \b
 Examples:
+  hourglass sandbox
   hourglass serve --journal ./journal --keys keys.json --setup venue.jsonl
   hourglass admin ./journal halts.jsonl
+  hourglass bot buyer --help
   hourglass apply scenario.jsonl
   hourglass replay ./journal --verify
   hourglass journal ./journal --from 100 --to 120

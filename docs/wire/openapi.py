@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from docs.wire.asyncapi import object_of
 from exchange.catalogue import Product
 from exchange.reasons import RejectReason
-from gateway.account_api import KEY, ROWS_MAX, SIGNATURE, TIME
+from gateway.account_api import ROWS_MAX
 from gateway.protocol import BY_NAME, CANDLE_INTERVALS_S, VERSION
+from gateway.signing import KEY, SIGNATURE, TIME
 
 Schema = dict[str, Any]
 INTEGER: Schema = {"type": "integer"}

@@ -1,6 +1,7 @@
 """The client library for bots: asyncio, typed events, integers and decimal text only."""
 
 from exchange.records import EventFlag, NoticeKind, Phase, PhaseReason, Side, Stp, Tif
+from gateway.client.account import Money, OpenOrders, Positions
 from gateway.client.blocks import BlockOrder
 from gateway.client.book import Book
 from gateway.client.clearing import sign_heartbeat, sign_meter
@@ -22,7 +23,11 @@ from gateway.client.errors import (
     HourglassError,
     LoginRefused,
     OrderRejected,
+    RequestLost,
     RequestRefused,
+    StateLost,
+    TooManyUnanswered,
+    UnexpectedMessage,
 )
 from gateway.client.events import (
     Ack,
@@ -41,6 +46,8 @@ from gateway.client.events import (
     Indicative,
     Notice,
     Perished,
+    Reconnected,
+    Reconnecting,
     Reject,
     Replaced,
     Status,
@@ -48,9 +55,10 @@ from gateway.client.events import (
     Trade,
 )
 from gateway.client.instruments import InstrumentInfo, ProductInfo
-from gateway.client.orders import Order, OrderState
+from gateway.client.orders import Order
 from gateway.client.reader import EventReader
 from gateway.client.session import Session, connect
+from gateway.client.stages import OrderStage, OrderState
 from gateway.protocol import Channel
 
 __all__ = [
@@ -87,27 +95,37 @@ __all__ = [
     "LotState",
     "Margin",
     "Mark",
+    "Money",
     "Notice",
     "NoticeKind",
+    "OpenOrders",
     "Order",
     "OrderRejected",
+    "OrderStage",
     "OrderState",
     "Perished",
     "Phase",
     "PhaseReason",
+    "Positions",
     "ProductInfo",
     "QuoteLeg",
+    "Reconnected",
+    "Reconnecting",
     "Reject",
     "Replaced",
+    "RequestLost",
     "RequestRefused",
     "Session",
     "Side",
+    "StateLost",
     "Status",
     "Stp",
     "StripPrices",
     "Substitute",
     "Tif",
+    "TooManyUnanswered",
     "Trade",
+    "UnexpectedMessage",
     "connect",
     "sign_heartbeat",
     "sign_meter",

@@ -13,8 +13,9 @@ from exchange.records import Side, Tif
 from exchange.units import MICROS_PER_DOLLAR, price_text, price_ticks, window_id
 from gateway.client.entry import CANCEL_ON_DISCONNECT, PHYSICAL, OrderEntry, Pending
 from gateway.client.events import Fill
-from gateway.client.instruments import Instruments, ProductInfo
-from gateway.client.orders import OpenOrder, OrderState
+from gateway.client.instruments import Instruments, Price, ProductInfo, decimal_text
+from gateway.client.orders import OpenOrder
+from gateway.client.stages import OrderStage
 from gateway.protocol import MessageType
 
 _DECIMAL = re.compile(r"\d{1,18}(?:\.\d{1,18})?", re.ASCII)
@@ -57,7 +58,7 @@ class BlockOrder(OpenOrder):
         micros = Fraction(self.filled_ticks * self.product.tick_micros, self.lot_hours)
         return price_text(round(micros), 1)
 
-    def new_limit(self, *, price: str | None, ticks: int | None, total: str | None, total_ticks: int | None) -> int:
+    def new_limit(self, *, price: Price | None, ticks: int | None, total: Price | None, total_ticks: int | None) -> int:
         """Return another limit in ticks for all hours. Raises ValueError as `total_limit` does."""
         if ticks is not None:
             raise ValueError("the limit of a block must be given as price, total or total_ticks")
@@ -65,11 +66,12 @@ class BlockOrder(OpenOrder):
 
     def on_fill(self, fill: Fill) -> None:
         """Take the fill of one window; the block is filled when those of all windows have come."""
-        self.fills.append(fill)
-        self.cum, self.leaves = fill.cum, fill.leaves
+        if not self.is_news(fill.pseq):
+            return
+        self.count_fill(fill)
         self.fabrics, self.min_lots = (self.instruments.find(fill.inst).region,), 1
         if fill.leaves == 0 and self.lot_hours == fill.cum * self.hours:
-            self.end(OrderState.FILLED)
+            self.end(OrderStage.FILLED)
 
 
 class BlockEntry(OrderEntry):
@@ -82,8 +84,8 @@ class BlockEntry(OrderEntry):
         hours: int,
         *,
         lots: int,
-        price: str | None = None,
-        total: str | None = None,
+        price: Price | None = None,
+        total: Price | None = None,
         total_ticks: int | None = None,
         fabrics: Sequence[str] | None = None,
         min_lots: int = 0,
@@ -137,8 +139,8 @@ class BlockEntry(OrderEntry):
         hours: int,
         *,
         lots: int,
-        price: str | None = None,
-        total: str | None = None,
+        price: Price | None = None,
+        total: Price | None = None,
         total_ticks: int | None = None,
         min_lots: int = 0,
         all_or_nothing: bool = False,
@@ -192,7 +194,7 @@ def least_lots(lots: int, min_lots: int, all_or_nothing: bool) -> int:
 
 
 def total_limit(
-    product: ProductInfo, hours: int, *, price: str | None, total: str | None, total_ticks: int | None
+    product: ProductInfo, hours: int, *, price: Price | None, total: Price | None, total_ticks: int | None
 ) -> int:
     """Return the limit of a block in ticks for one lot over all hours, given in one of three ways.
 
@@ -205,9 +207,7 @@ def total_limit(
         raise ValueError("exactly one of price, total and total_ticks must be given")
     if total_ticks is not None:
         return int(total_ticks)
-    said = total if price is None else price
-    if not isinstance(said, str):
-        raise TypeError(f"price and total must be decimal text such as '2.45', was {said!r}")
+    said = decimal_text(total if price is None else price)
     if price is None:
         return price_ticks(said, product.tick_micros)
     if _DECIMAL.fullmatch(said) is None:

@@ -8,6 +8,7 @@ from gateway.client.events import BookDelta, BookSnapshot
 from gateway.client.instruments import InstrumentInfo
 
 Level = tuple[int, int]  # Ticks and lots.
+DELTAS_HELD_MAX = 10_000  # Of a book that waits for its snapshot.
 
 
 class Book:
@@ -59,6 +60,11 @@ class Book:
             self.apply(delta)
         self._changed.set()
 
+    def invalidate(self) -> None:
+        """Forget that it was in step: a snapshot will come, and what follows it."""
+        self.is_current = False
+        self._held.clear()
+
     def apply(self, delta: BookDelta) -> bool:
         """Take a delta that begins no later than with the message after the last, and ends no sooner (MKD-004).
 
@@ -66,8 +72,11 @@ class Book:
         book.
         """
         if not self.is_current:
+            is_full = len(self._held) >= DELTAS_HELD_MAX
+            if is_full:
+                self._held.clear()
             self._held.append(delta)
-            return True
+            return not is_full
         if delta.seq <= self.seq:
             return True
         if delta.first > self.seq + 1:

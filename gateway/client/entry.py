@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from exchange.records import Side, Stp, Tif
-from gateway.client.errors import OrderRejected
+from gateway.client.errors import OrderRejected, TooManyUnanswered
 from gateway.client.events import Ack
-from gateway.client.instruments import Instruments
+from gateway.client.instruments import Instruments, Price
 from gateway.client.orders import OpenOrder, Order, limit_ticks
 from gateway.protocol import MessageType
 
@@ -28,12 +28,12 @@ IN_BATCHES = (
 
 
 class QuoteLeg(NamedTuple):
-    """One instrument of a quote. A side without lots is pulled. Prices are decimal text."""
+    """One instrument of a quote. A side without lots is pulled. Prices are decimal text or Decimals."""
 
     symbol: str | int
-    bid: str = "0"
+    bid: Price = "0"
     bid_lots: int = 0
-    ask: str = "0"
+    ask: Price = "0"
     ask_lots: int = 0
 
 
@@ -42,6 +42,7 @@ class Pending(NamedTuple):
 
     answer: "asyncio.Future[Ack]"
     order: OpenOrder | None = None
+    message: tuple[Any, ...] = ()  # As it was sent, to be sent again.
 
 
 class OrderEntry(abc.ABC):
@@ -63,7 +64,7 @@ class OrderEntry(abc.ABC):
         side: Side,
         *,
         lots: int,
-        price: str | None = None,
+        price: Price | None = None,
         ticks: int | None = None,
         tif: Tif | str = Tif.GTG,
         post_only: bool = False,
@@ -84,7 +85,7 @@ class OrderEntry(abc.ABC):
             symbol: instrument, by symbol or handle.
             side: Side.BUY or Side.SELL.
             lots: whole lots.
-            price: limit as decimal text in dollars per SCU-hour; give this or `ticks`.
+            price: limit as decimal text or a Decimal, in dollars per SCU-hour; give this or `ticks`.
             ticks: limit in ticks.
             tif: GTG (till gate closure), IOC, FOK, GTD or AU (in a call only); GTD goes with `expire_us`.
             post_only: refuse it rather than let it trade at once.
@@ -125,9 +126,9 @@ class OrderEntry(abc.ABC):
         order: OpenOrder,
         *,
         lots: int | None = None,
-        price: str | None = None,
+        price: Price | None = None,
         ticks: int | None = None,
-        total: str | None = None,
+        total: Price | None = None,
         total_ticks: int | None = None,
         keep_priority: bool = False,
     ) -> "asyncio.Future[Ack]":
@@ -218,11 +219,16 @@ class Batch(OrderEntry):
 
         Raises:
             OrderRejected: the batch was refused as a whole.
-            ConnectionClosed: the connection ended before all answers.
+            TooManyUnanswered: there is no room for so many commands; the batch is as it was.
+            ConnectionClosed: the session ended before all answers.
 
         """
         entered, self._entered = self._entered, []
-        await self._session.send_batch([self._numbered(message, pending) for message, pending in entered])
+        try:
+            await self._session.send_batch([self._numbered(message, pending) for message, pending in entered])
+        except TooManyUnanswered:
+            self._entered[:0] = entered  # Nothing was sent.
+            raise
         answers = await asyncio.gather(*(pending.answer for _, pending in entered), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException) and not isinstance(answer, OrderRejected):

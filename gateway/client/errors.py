@@ -3,9 +3,13 @@
 HourglassError
  +-- ConnectionClosed     the connection is over; carries the close code
  |    +-- LoginRefused    it ended because the login was not accepted
+ |    +-- StateLost       it is back, but what was missed is not to be had any more: begin anew
+ |    +-- RequestLost     it was lost while a request was under way that must not be made twice
  +-- RequestRefused       a subscription or other request was refused
  |    +-- OrderRejected   an order message was refused
  +-- EventsOverrun        events were not read fast enough
+ +-- TooManyUnanswered    more commands wait for answers than could be sent again for certain
+ +-- UnexpectedMessage    the server said what cannot be
 """
 
 from exchange.reasons import REJECT_TEXT, RejectReason
@@ -16,7 +20,7 @@ class HourglassError(Exception):
 
 
 class ConnectionClosed(HourglassError, ConnectionError):
-    """The connection is over; whether orders in flight were taken in shows after the next login."""
+    """The connection is over, and was not replaced; whether orders in flight were taken in shows after a login."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"the connection was closed with code {code}: {reason or 'no reason given'}")
@@ -26,6 +30,26 @@ class ConnectionClosed(HourglassError, ConnectionError):
 
 class LoginRefused(ConnectionClosed):
     """Key, signature, clock or account were not accepted."""
+
+
+class StateLost(ConnectionClosed):
+    """The session came back, but not its private stream: orders and positions must be built anew.
+
+    The venue has begun another journal, or does not keep the messages any more that were missed. Log in again, cancel
+    what may be open (`mass_cancel`), and ask the venue what you hold (`track_positions`). `code` is 0.
+    """
+
+    def __init__(self, reason: str) -> None:
+        HourglassError.__init__(self, f"the state of the session is lost: {reason}")
+        self.code = 0
+        self.reason = reason
+
+
+class RequestLost(ConnectionClosed):
+    """The connection was lost before the answer to a request that must not be made twice, such as a transfer.
+
+    Whether it was done shows in what it causes. Orders are not concerned: they are sent again with their refs.
+    """
 
 
 class RequestRefused(HourglassError):
@@ -54,6 +78,14 @@ class OrderRejected(RequestRefused):
 
 class EventsOverrun(HourglassError):
     """More events waited for their reader than it allowed."""
+
+
+class TooManyUnanswered(HourglassError):
+    """More commands wait for their answers than the venue remembers answers of a lane: wait for some first."""
+
+
+class UnexpectedMessage(HourglassError):
+    """The server said something that does not follow from what it said before."""
 
 
 def reason_of(number: int) -> RejectReason | int:

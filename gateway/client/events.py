@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exchange.reasons import DoneReason
-from exchange.records import Phase
+from exchange.records import NoticeKind, Phase
 from gateway.client.clearing_events import CLEARING_EVENTS, PrivateClearingEvent, PublicClearingEvent
 from gateway.client.errors import OrderRejected, reason_of
 from gateway.protocol import MessageType
@@ -277,11 +277,38 @@ class Capacity:
 
 @dataclass(slots=True)
 class Notice:
-    """Something the account should know: kind 3, protection has pulled the quote set `arg`."""
+    """Something the account should know.
+
+    Kind 1: four fifths of the rate are used up; 2: the server will stop, and may be had again after `arg` ms; 3:
+    protection has pulled the quote set `arg`; 4: a dead-man switch has fired, of the lane `arg` or of the account.
+    """
 
     kind: int  # exchange.records.NoticeKind
     arg: int
     ts: int
+
+    @property
+    def kind_name(self) -> str:
+        """Name of the kind, such as ``MMP_FIRED``."""
+        return NoticeKind(self.kind).name if self.kind in NoticeKind.__members__.values() else str(self.kind)
+
+
+@dataclass(slots=True)
+class Reconnecting:
+    """The connection was lost, and the session tries to come back. Told by the client itself."""
+
+    code: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Reconnected:
+    """The session is back on its lane; private messages that were missed follow. Told by the client itself."""
+
+    away_ms: int
+    attempts: int
+    missed: int  # Private messages that follow.
+    sent_again: int  # Commands without an answer.
 
 
 @dataclass(slots=True)
@@ -296,6 +323,7 @@ class Heartbeat:
 
 PrivateEvent = (
     Ack | Reject | Fill | Done | Replaced | Assigned | BoughtIn | Capacity | Notice | PrivateClearingEvent
+    | Reconnecting | Reconnected
 )
 PublicMarketEvent = (
     BestPrices | Trade | BookSnapshot | BookDelta | Candle | Gap | Curve | Status | Indicative | Perished | StripPrices
@@ -327,6 +355,10 @@ EVENTS: dict[int, Callable[..., Event]] = {
     MessageType.CAPACITY: Capacity,
     **CLEARING_EVENTS,
 }
+# Those that are numbered by `pseq`, which is their first field.
+SEQUENCED = frozenset(
+    number for number, event in EVENTS.items() if next(iter(event.__dataclass_fields__)) == "pseq"  # type: ignore[attr-defined]
+)
 FIELD_COUNTS = {number: len(event.__dataclass_fields__) for number, event in EVENTS.items()}  # type: ignore[attr-defined]
 
 

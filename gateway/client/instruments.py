@@ -1,9 +1,14 @@
 """What the client knows of the instruments: handles, symbols, and how prices are written."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+from exchange.errors import SymbolError
 from exchange.units import price_text, price_ticks
+
+Price = str | Decimal
+DECIMAL_EXPONENT_MAX = 32  # Decimal digits before or behind the point of a Decimal that is read as a price.
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +26,23 @@ class InstrumentInfo:
     region: str
     state: int
 
-    def ticks(self, price: str) -> int:
+    def ticks(self, price: Price) -> int:
         """Return the ticks of an exact decimal price in dollars per SCU-hour, such as "2.45".
 
         Raises:
-            TypeError: the price is not text; a float would not be exact.
+            TypeError: the price is neither text nor a Decimal; a float would not be exact.
             SymbolError: it is no decimal, or no whole number of ticks.
 
         """
-        if not isinstance(price, str):
-            raise TypeError(f"price must be decimal text such as '2.45', was {price!r}")
-        return price_ticks(price, self.tick_micros)
+        return price_ticks(decimal_text(price), self.tick_micros)
 
     def price(self, ticks: int) -> str:
         """Return the decimal price of ticks."""
         return price_text(ticks, self.tick_micros)
+
+    def decimal(self, ticks: int) -> Decimal:
+        """Return the price of ticks, exact."""
+        return Decimal(self.price(ticks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +113,21 @@ class Instruments:
         if info is None:
             raise LookupError(f"there is no instrument {instrument!r}")
         return info
+
+
+def decimal_text(price: Price | None) -> str:
+    """Return a price as plain decimal text.
+
+    Raises:
+        TypeError: it is neither text nor a Decimal.
+        SymbolError: it is a Decimal that is not finite, or absurdly large or small.
+
+    """
+    if isinstance(price, str):
+        return price
+    if not isinstance(price, Decimal):
+        raise TypeError(f"price must be decimal text such as '2.45' or a Decimal, was {price!r}")
+    if not price.is_finite() or abs(price.adjusted()) > DECIMAL_EXPONENT_MAX:
+        raise SymbolError(f"price must be a decimal within 10^{DECIMAL_EXPONENT_MAX}, was {price}")
+    text = format(price, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -2,29 +2,23 @@
 
 import abc
 import asyncio
-import enum
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Self
 
 from exchange.records import Side
-from gateway.client.errors import OrderRejected
+from gateway.client.errors import OrderRejected, UnexpectedMessage
 from gateway.client.events import Ack, Done, Fill, Reject, Replaced
-from gateway.client.instruments import InstrumentInfo
-
-
-class OrderState(enum.Enum):
-    """Life of an order."""
-
-    PENDING = "pending"  # Sent, not answered.
-    LIVE = "live"
-    FILLED = "filled"
-    DONE = "done"  # Ended before it was wholly filled; `done_reason` says why.
-    REJECTED = "rejected"
+from gateway.client.instruments import InstrumentInfo, Price
+from gateway.client.stages import NEXT_STAGES, STATE_OF, OrderStage, OrderState, stage_after_done
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class OpenOrder(abc.ABC):
-    """What all orders have. `ticks` is the limit; `lots` is the total, `cum` what was filled, `leaves` what is open."""
+    """What all orders have. `ticks` is the limit; `lots` is the total, `cum` what was filled, `leaves` what is open.
+
+    What the session tells it may be told twice: a private message it has had already changes nothing.
+    """
 
     side: Side
     ticks: int
@@ -32,8 +26,9 @@ class OpenOrder(abc.ABC):
     ref: int
     answer: "asyncio.Future[Ack]" = field(repr=False)
     ended: "asyncio.Future[None]" = field(repr=False)
-    state: OrderState = OrderState.PENDING
+    stage: OrderStage = OrderStage.PENDING
     oid: int = 0
+    pseq: int = 0  # Of the last private message about it.
     cum: int = 0
     leaves: int = 0
     done_reason: int | None = None
@@ -41,12 +36,17 @@ class OpenOrder(abc.ABC):
     fills: list[Fill] = field(default_factory=list)
 
     @property
+    def state(self) -> OrderState:
+        """The stage, told apart less finely."""
+        return STATE_OF[self.stage]
+
+    @property
     def is_open(self) -> bool:
         """Whether it may still be filled."""
-        return self.state in (OrderState.PENDING, OrderState.LIVE)
+        return bool(NEXT_STAGES[self.stage])
 
     @abc.abstractmethod
-    def new_limit(self, *, price: str | None, ticks: int | None, total: str | None, total_ticks: int | None) -> int:
+    def new_limit(self, *, price: Price | None, ticks: int | None, total: Price | None, total_ticks: int | None) -> int:
         """Return another limit in ticks. Raises ValueError for a way to say it that is not for this kind of order."""
 
     async def accepted(self) -> Self:
@@ -74,35 +74,61 @@ class OpenOrder(abc.ABC):
 
     def on_ack(self, ack: Ack) -> None:
         """Note that it was accepted."""
-        self.oid = ack.oid
-        if self.state is OrderState.PENDING:
-            self.state = OrderState.LIVE
+        if self.stage is OrderStage.PENDING:
+            self.oid = ack.oid
             self.leaves = self.lots
+            self.move(OrderStage.OPEN)
 
     def on_reject(self, reject: Reject) -> None:
         """Note that it was refused."""
         self.error = reject.error()
-        self.end(OrderState.REJECTED)
+        self.end(OrderStage.REJECTED)
 
     def on_fill(self, fill: Fill) -> None:
         """Count what was filled."""
-        self.fills.append(fill)
-        self.cum, self.leaves = fill.cum, fill.leaves
-        if fill.leaves == 0:
-            self.end(OrderState.FILLED)
+        if self.is_news(fill.pseq):
+            self.count_fill(fill)
+            if fill.leaves == 0:
+                self.end(OrderStage.FILLED)
 
     def on_replaced(self, replaced: Replaced) -> None:
         """Take the new terms."""
-        self.ticks, self.lots, self.leaves = replaced.px, replaced.qty, replaced.leaves
+        if self.is_news(replaced.pseq):
+            self.ticks, self.lots, self.leaves = replaced.px, replaced.qty, replaced.leaves
 
     def on_done(self, done: Done) -> None:
         """Note that it ended."""
-        self.cum, self.done_reason = done.cum, done.reason
-        self.end(OrderState.DONE)
+        if self.is_news(done.pseq):
+            self.cum, self.done_reason = done.cum, done.reason
+            self.end(stage_after_done(done.reason))
 
-    def end(self, state: OrderState) -> None:
+    def is_news(self, pseq: int) -> bool:
+        """Note a private message about it; False when it was told before."""
+        if pseq <= self.pseq:
+            return False
+        self.pseq = pseq
+        return True
+
+    def count_fill(self, fill: Fill) -> None:
+        """Add a fill; there may be more."""
+        self.fills.append(fill)
+        self.cum, self.leaves = fill.cum, fill.leaves
+        self.move(OrderStage.PARTLY_FILLED)
+
+    def move(self, stage: OrderStage) -> None:
+        """Go on to another stage.
+
+        Raises:
+            UnexpectedMessage: the table has no such step.
+
+        """
+        if stage not in NEXT_STAGES[self.stage]:
+            raise UnexpectedMessage(f"an order that is {self.stage.value} must not become {stage.value}")
+        self.stage = stage
+
+    def end(self, stage: OrderStage) -> None:
         """Nothing more will happen to it."""
-        self.state = state
+        self.move(stage)
         self.leaves = 0
         if not self.ended.done():
             self.ended.set_result(None)
@@ -119,14 +145,19 @@ class Order(OpenOrder):
         """The limit as decimal text."""
         return self.instrument.price(self.ticks)
 
-    def new_limit(self, *, price: str | None, ticks: int | None, total: str | None, total_ticks: int | None) -> int:
+    @property
+    def limit(self) -> Decimal:
+        """The limit, exact, in dollars per SCU-hour."""
+        return self.instrument.decimal(self.ticks)
+
+    def new_limit(self, *, price: Price | None, ticks: int | None, total: Price | None, total_ticks: int | None) -> int:
         """Return another limit in ticks, given as one of `price` and `ticks`."""
         if total is not None or total_ticks is not None:
             raise ValueError("the limit of an order must be given as price or ticks")
         return limit_ticks(self.instrument, price, ticks)
 
 
-def limit_ticks(info: InstrumentInfo, price: str | None, ticks: int | None) -> int:
+def limit_ticks(info: InstrumentInfo, price: Price | None, ticks: int | None) -> int:
     """Return the limit in ticks, given either way.
 
     Raises:

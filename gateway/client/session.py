@@ -10,42 +10,45 @@ async with connect("ws://127.0.0.1:8080/ws/v1", "id:secret") as session:
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from ssl import SSLContext
 from typing import Any, get_args, overload
 
 from exchange.records import Side
 from gateway.auth import ApiKey
+from gateway.client.account import AccountView, Positions
 from gateway.client.at_market import MarketOrders
 from gateway.client.blocks import BlockEntry, BlockOrder
 from gateway.client.book import Book
 from gateway.client.clearing import ClearingRequests
-from gateway.client.clearing_events import PrivateClearingEvent
-from gateway.client.entry import Batch, BatchSender, Pending, QuoteLeg
-from gateway.client.errors import ConnectionClosed, RequestRefused, reason_of
+from gateway.client.entry import Batch, QuoteLeg
+from gateway.client.errors import ConnectionClosed, RequestLost
 from gateway.client.events import (
     Ack,
-    Assigned,
     BestPrices,
     BookDelta,
     BookSnapshot,
-    BoughtIn,
-    Capacity,
     Done,
     Event,
     Fill,
     Gap,
+    Heartbeat,
+    Notice,
     PrivateEvent,
+    Reconnected,
     Reject,
     Replaced,
-    event_of,
 )
-from gateway.client.instruments import Instruments
+from gateway.client.link import MS_PER_SECOND, Link
 from gateway.client.orders import OpenOrder, Order
 from gateway.client.reader import E, EventReader
-from gateway.client.wire import Welcome, Wire, open_wire
+from gateway.client.recovery import RECONNECT_S_MAX, Recovery
+from gateway.client.requests import fail, succeed
+from gateway.client.subscriptions import Subscriptions
+from gateway.client.wire import Dialer, Welcome, Wire
 from gateway.protocol import CancelOnDisconnect, Channel, CloseCode, MessageType
+
+RENEWALS = 3  # Of a dead-man switch within its time.
 
 
 @contextlib.asynccontextmanager
@@ -56,9 +59,16 @@ async def connect(
     lane: int = 0,
     cod: str = "off",
     grace_ms: int = 0,
+    heartbeat_ms: int = 0,
+    reconnect_s: float = RECONNECT_S_MAX,
     ssl: SSLContext | None = None,
 ) -> "AsyncIterator[Session]":
     """Connect, log in, fetch the instruments, and log out at the end.
+
+    A connection that is lost later is replaced: the session tries for ``reconnect_s``, tells `Reconnecting` and
+    `Reconnected`, and goes on with nothing lost. Commands sent meanwhile wait; give those that must not be late a
+    ``deadline_us``. It does not try when it was logged out, when another session took the lane, or when it has
+    exceeded the rate for too long.
 
     Args:
         url: of the WebSocket, such as ``ws://127.0.0.1:8080/ws/v1``; ``wss://`` for TLS.
@@ -67,6 +77,8 @@ async def connect(
         cod: what happens to the lane's orders when the connection is lost: ``off``, ``lane`` (all of them) or
             ``flagged`` (those placed with `cancel_on_disconnect`).
         grace_ms: how long the server waits for a new login on the lane first, at most 60,000.
+        heartbeat_ms: between heartbeats, 250 to 30,000; silence of three is a lost connection. 0: the server's.
+        reconnect_s: how long to look for a way back after a loss; 0: a lost connection ends the session.
         ssl: what to trust, and how, on ``wss://``; None: the certificates that the system trusts.
 
     Raises:
@@ -74,36 +86,32 @@ async def connect(
         OSError: there is no connection, or its certificate is not trusted.
 
     """
-    mode = CancelOnDisconnect[cod.upper()]
-    async with open_wire(url, key, lane=lane, cod=mode, grace_ms=grace_ms, ssl=ssl) as (wire, welcome):
-        session = Session(wire, welcome)
-        runner = asyncio.create_task(session.run())
-        try:
-            await session.begin()
-            yield session
+    dialer = Dialer(url, key, lane, CancelOnDisconnect[cod.upper()], grace_ms, heartbeat_ms, ssl)
+    wire, welcome = await dialer.dial()
+    session = Session(wire, welcome, Recovery(dialer, reconnect_s))
+    runner = asyncio.create_task(session.run())
+    try:
+        await session.begin()
+        yield session
+        if session.is_connected:
             with contextlib.suppress(ConnectionClosed):
                 await session.logout()
-        finally:
-            runner.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await runner
-            session.end(ConnectionClosed(CloseCode.NORMAL, "the session was left"))
+    finally:
+        runner.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await runner
+        session.end(ConnectionClosed(CloseCode.NORMAL, "the session was left"))
 
 
-class Session(BlockEntry, MarketOrders, ClearingRequests, BatchSender):
-    """One logged-in session. Not for use from other threads than its loop's."""
+class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView):
+    """One logged-in session, whatever connections it takes. Not for use from other threads than its loop's."""
 
-    def __init__(self, wire: Wire, welcome: Welcome) -> None:
-        self.welcome = welcome
-        self.instruments = Instruments()
-        self.pseq = welcome.pseq  # Of the last private message.
+    def __init__(self, wire: Wire, welcome: Welcome, recovery: Recovery) -> None:
+        super().__init__(wire, welcome, recovery)
         self.books: dict[int, Book] = {}
-        self._wire = wire
-        self._refs = itertools.count(welcome.last_ref + 1)
-        self._request_ids = itertools.count(1)
-        self._requests: dict[int, asyncio.Future[int]] = {}
-        self._pending: dict[int, Pending] = {}
-        self._batches: dict[int, asyncio.Future[int]] = {}
+        self.positions: Positions | None = None
+        self._dialer = recovery.dialer
+        self._subscriptions = Subscriptions()
         self._orders: dict[int, OpenOrder] = {}
         self._readers: list[EventReader[Any]] = []
 
@@ -194,32 +202,43 @@ class Session(BlockEntry, MarketOrders, ClearingRequests, BatchSender):
     def events(self, *kinds: type[Any]) -> EventReader[Any]:
         """Return an iterator over events from now on; without `kinds`, over all private ones."""
         reader: EventReader[Any] = EventReader(kinds or get_args(PrivateEvent), self._readers)
-        if self._wire.closed is not None:
-            reader.end(self._wire.closed)
+        if self.closed is not None:
+            reader.end(self.closed)
         return reader
 
     async def subscribe_book(self, symbol: str | int, *, depth: int = 0, conflate_ms: int = 0) -> Book:
-        """Return the book of an instrument, kept in step until the session ends; the same one to whoever asks again.
+        """Return the book of an instrument, as `subscribe_books`."""
+        (book,) = await self.subscribe_books([symbol], depth=depth, conflate_ms=conflate_ms)
+        return book
+
+    async def subscribe_books(
+        self, symbols: Sequence[str | int], *, depth: int = 0, conflate_ms: int = 0
+    ) -> list[Book]:
+        """Return the books of instruments, kept in step until the session ends; the same ones to whoever asks again.
+
+        A connection that is lost, or a gap, makes a book wait for a new snapshot: until then it is not `is_current`.
 
         Args:
-            symbol: or the instrument's handle.
-            depth: best levels a side that it has: 5, 10, 25, 100, or 0 for all.
-            conflate_ms: 0, or 10 to 60,000: it changes at most once in this time.
+            symbols: or the instruments' handles.
+            depth: best levels a side that they have: 5, 10, 25, 100, or 0 for all.
+            conflate_ms: 0, or 10 to 60,000: they change at most once in this time.
 
         Raises:
             RequestRefused: the server does not serve it, or the session has it with other options.
 
         """
-        info = self.instruments.find(symbol)
-        if info.inst not in self.books:
-            self.books[info.inst] = Book(info, depth)
+        infos = [self.instruments.find(symbol) for symbol in symbols]
+        new = {info.inst: Book(info, depth) for info in infos if info.inst not in self.books}
+        self.books |= new
+        if new:
             try:
-                await self.subscribe(Channel.L2, [info.inst], depth=depth, conflate_ms=conflate_ms)
+                await self.subscribe(Channel.L2, list(new), depth=depth, conflate_ms=conflate_ms)
             except Exception:
-                del self.books[info.inst]
+                for inst in new:
+                    del self.books[inst]
                 raise
-            await self.ping()  # The snapshot comes between the two answers.
-        return self.books[info.inst]
+            await self.ping()  # The snapshots come between the two answers.
+        return [self.books[info.inst] for info in infos]
 
     async def subscribe(
         self,
@@ -232,18 +251,17 @@ class Session(BlockEntry, MarketOrders, ClearingRequests, BatchSender):
     ) -> int:
         """Subscribe to instruments, or to all and those to come; return the subscription's number.
 
-        In the channel STRIPS an instrument stands for the strips that begin with its window, in CURVE for its class.
-        `depth` and `conflate_ms` are of L2 (as in `subscribe_book`), the latter of L1, too; `interval_s` is of
-        CANDLES: 60, 300 or 3,600, 0 means 60.
+        On a new connection it is taken up again, with fresh snapshots. In the channel STRIPS an instrument stands for
+        the strips that begin with its window, in CURVE for its class. `depth` and `conflate_ms` are of L2 (as in
+        `subscribe_books`), the latter of L1, too; `interval_s` is of CANDLES: 60, 300 or 3,600, 0 means 60.
 
         Raises:
             RequestRefused: the server does not serve it.
 
         """
         handles = None if symbols is None else [self.instruments.find(symbol).inst for symbol in symbols]
-        return await self._request(
-            MessageType.SUBSCRIBE, int(channel), handles, [depth, conflate_ms, interval_s]
-        )
+        terms = (int(channel), handles, [depth, conflate_ms, interval_s])
+        return self._subscriptions.add(terms, await self._request(MessageType.SUBSCRIBE, *terms))
 
     async def best_prices(self, symbol: str | int) -> BestPrices:
         """Ask for the best bid and ask of an instrument; quantity 0 where there is none.
@@ -261,45 +279,81 @@ class Session(BlockEntry, MarketOrders, ClearingRequests, BatchSender):
                     return prices
         raise ConnectionClosed(CloseCode.NORMAL, "the session was left")
 
-    async def unsubscribe(self, sub_id: int) -> None:
-        """End a subscription."""
-        await self._request(MessageType.UNSUBSCRIBE, sub_id)
+    async def unsubscribe(self, number: int) -> None:
+        """End a subscription. Raises RequestRefused when there is none of this number."""
+        with contextlib.suppress(RequestLost):
+            server_number = await self._subscriptions.remove(number)
+            if self.is_connected:
+                await self._request(MessageType.UNSUBSCRIBE, server_number)
 
     async def ping(self) -> int:
         """Ask the server for its time, in microseconds."""
         return await self._request(MessageType.PING, 0)
 
     async def logout(self, *, cancel: bool = False) -> None:
-        """End the session in order, `cancel` with all orders of the lane."""
+        """End the session in order, `cancel` with all orders of the lane.
+
+        Raises:
+            ConnectionClosed: there is no connection, or it ended before the answer.
+
+        """
+        self._is_leaving = True
         await self._request(MessageType.LOGOUT, int(cancel))
 
-    # What OrderEntry and Batch need.
+    async def track_positions(self) -> Positions:
+        """Return the account's positions, kept up by its fills from now on. Raises as `open_orders`."""
+        if self.positions is None:
+            positions = self.positions = Positions()
+            try:
+                answer = await self._ask("/v1/positions")
+            except BaseException:
+                self.positions = None
+                raise
+            positions.load(answer["gseq"], answer["positions"])
+        return self.positions
 
-    def next_ref(self) -> int:
-        """Take the next reference of the lane."""
-        return next(self._refs)
+    async def dead_man_switch(self, timeout_ms: int, *, whole_account: bool = False) -> None:
+        """Set or renew a dead-man switch, 0 takes it off: not renewed in time, it ends all orders of the lane.
 
-    def enter(self, message: tuple[Any, ...], pending: Pending) -> None:
-        """Send an order message."""
-        self._wire.send(*message)
-        self._pending[message[1]] = pending
+        Args:
+            timeout_ms: 100 to 86,400,000, or 0.
+            whole_account: of all orders of the account, quotes included.
 
-    async def send_batch(self, entered: list[tuple[tuple[Any, ...], Pending]]) -> None:
-        """Send collected messages in one frame and wait until they were taken in."""
-        ref = self.next_ref()
-        taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._wire.send(MessageType.BATCH, ref, 0, [message for message, _ in entered])
-        self._batches[ref] = taken
-        for message, pending in entered:
-            self._pending[message[1]] = pending
+        Raises:
+            RequestRefused: MALFORMED for another timeout, SCOPE for a key that may not cancel.
+            ConnectionClosed: the session ended before the answer.
+
+        """
+        await self._request(MessageType.DEADMAN, timeout_ms, int(whole_account))
+
+    @contextlib.asynccontextmanager
+    async def alive(self, timeout_ms: int, *, whole_account: bool = False) -> AsyncIterator[None]:
+        """Keep a dead-man switch from firing as long as the block runs and its event loop turns; then take it off.
+
+        A connection that is away for longer does not renew it: the orders end, and `Done` events say DEADMAN.
+        """
+        await self.dead_man_switch(timeout_ms, whole_account=whole_account)
+        renewing = asyncio.create_task(self._renew(timeout_ms, whole_account))
         try:
-            await taken
-        except Exception:
-            for message, _ in entered:
-                self._pending.pop(message[1], None)
-            raise
+            yield
         finally:
-            self._batches.pop(ref, None)
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+            if self.is_connected:
+                with contextlib.suppress(ConnectionClosed):
+                    await self.dead_man_switch(0, whole_account=whole_account)
+
+    async def _renew(self, timeout_ms: int, whole_account: bool) -> None:
+        while True:
+            await asyncio.sleep(timeout_ms / MS_PER_SECOND / RENEWALS)
+            await self.dead_man_switch(timeout_ms, whole_account=whole_account)
+
+    async def connected(self) -> None:
+        """Wait until there is a connection. Raises ConnectionClosed when the session ends first."""
+        while not self.is_connected:
+            self._check_open()
+            with contextlib.closing(self.events(Reconnected)) as heard:
+                await anext(heard, None)
 
     # The connection.
 
@@ -308,60 +362,25 @@ class Session(BlockEntry, MarketOrders, ClearingRequests, BatchSender):
         await self.subscribe(Channel.INSTRUMENTS)
         await self.ping()
 
-    async def run(self) -> None:
-        """Read until the connection ends."""
-        self.end(await self._wire.run(self._take))
+    def on_lost(self, ending: ConnectionClosed) -> None:
+        """Nothing that is known of the market holds any more."""
+        self._subscriptions.lose(self._requests, ending)
+        for book in self.books.values():
+            book.invalidate()
 
-    def end(self, ending: ConnectionClosed) -> None:
-        """Tell everyone who waits that the connection is over."""
-        self._wire.closed = self._wire.closed or ending
-        waiting = [*self._requests.values(), *self._batches.values()]
-        waiting += [pending.answer for pending in self._pending.values()]  # type: ignore[misc]
-        waiting += [order.ended for order in self._orders.values()]  # type: ignore[misc]
-        waiting += [pending.order.ended for pending in self._pending.values() if pending.order]  # type: ignore[misc]
-        for future in waiting:
-            fail(future, ending)
+    def subscribed(self) -> list[tuple[Any, ...]]:
+        """Return the messages that take all subscriptions up again."""
+        return self._subscriptions.again(self._requests)
+
+    def on_end(self, ending: Exception) -> None:
+        """Tell everyone who waits that nothing more will come."""
+        for order in self._orders.values():
+            fail(order.ended, ending)
         for reader in list(self._readers):
             reader.end(ending)
 
-    async def _request(self, kind: MessageType, *fields: Any) -> int:
-        number = next(self._request_ids)
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._wire.send(kind, number, *fields)
-        self._requests[number] = answer
-        try:
-            return await answer
-        finally:
-            self._requests.pop(number, None)
-
-    def _take(self, message: list[Any]) -> None:
-        """Act on one message. Types this client does not know are passed over."""
-        kind = message[0]
-        if kind == MessageType.INSTRUMENT:
-            self.instruments.take(message)
-        elif kind == MessageType.PRODUCT:
-            self.instruments.take_product(message)
-        elif kind == MessageType.RESP:
-            self._on_resp(*message[1:4])
-        elif kind == MessageType.PONG:
-            self._on_resp(message[1], 0, message[3])
-        elif kind == MessageType.BATCH_ACK and message[1] in self._batches:
-            succeed(self._batches[message[1]], message[2])
-        else:
-            event = event_of(message)
-            if event is not None:
-                self._on_event(event)
-
-    def _on_resp(self, ref: int, code: int, arg: int) -> None:
-        request = self._requests.get(ref)
-        if request is None:
-            return
-        if code:
-            fail(request, RequestRefused(reason_of(code), arg))
-        else:
-            succeed(request, arg)
-
-    def _on_event(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
+        """Act on an event and tell it to those who read events."""
         handler = _HANDLERS.get(type(event))
         if handler is not None:
             handler(self, event)
@@ -369,51 +388,47 @@ class Session(BlockEntry, MarketOrders, ClearingRequests, BatchSender):
             reader.offer(event)
 
     def _on_ack(self, ack: Ack) -> None:
-        pending = self._pending.pop(ack.ref, None)
+        pending = self._unanswered.take(ack.ref)
         if pending is None:
             return
+        self._answered_ref = max(self._answered_ref, ack.ref)
         if pending.order is not None:
             pending.order.on_ack(ack)
             self._orders[ack.oid] = pending.order
+            for news in self._unanswered.held(ack.oid):
+                _NEWS[type(news)](pending.order, news)
+            self._forget_ended(pending.order)
         succeed(pending.answer, ack)
 
     def _on_reject(self, reject: Reject) -> None:
-        if reject.ref in self._batches:
-            fail(self._batches[reject.ref], reject.error())
+        if self._is_kept(reject):
             return
-        pending = self._pending.pop(reject.ref, None)
+        batch = self._unanswered.batches.get(reject.ref)
+        if batch is not None:
+            fail(batch.taken, reject.error())
+            return
+        pending = self._unanswered.take(reject.ref)
         if pending is None:
             return
+        if reject.gseq:
+            self._answered_ref = max(self._answered_ref, reject.ref)
         if pending.order is not None:
             pending.order.on_reject(reject)
         fail(pending.answer, reject.error())
 
-    def _on_fill(self, fill: Fill) -> None:
-        self.pseq = fill.pseq
-        order = self._orders.get(fill.oid)
-        if order is not None:
-            order.on_fill(fill)
-            self._forget_ended(order)
-
-    def _on_done(self, done: Done) -> None:
-        self.pseq = done.pseq
-        order = self._orders.get(done.oid)
-        if order is not None:
-            order.on_done(done)
-            self._forget_ended(order)
-
-    def _on_replaced(self, replaced: Replaced) -> None:
-        self.pseq = replaced.pseq
-        order = self._orders.get(replaced.oid)
-        if order is not None:
-            order.on_replaced(replaced)
-
-    def _on_private(self, event: Assigned | BoughtIn | Capacity | PrivateClearingEvent) -> None:
-        self.pseq = event.pseq
+    def _on_order_news(self, news: Fill | Done | Replaced) -> None:
+        if self.positions is not None and isinstance(news, Fill):
+            self.positions.take(news)
+        order = self._orders.get(news.oid)
+        if order is None:
+            self._unanswered.hold(news)
+            return
+        _NEWS[type(news)](order, news)
+        self._forget_ended(order)
 
     def _forget_ended(self, order: OpenOrder) -> None:
         if not order.is_open:
-            del self._orders[order.oid]
+            self._orders.pop(order.oid, None)
 
     def _on_book_snapshot(self, snapshot: BookSnapshot) -> None:
         if snapshot.inst in self.books:
@@ -431,27 +446,18 @@ class Session(BlockEntry, MarketOrders, ClearingRequests, BatchSender):
             book.lose()
 
 
+_NEWS: dict[type[Event], Callable[[OpenOrder, Any], None]] = {
+    Fill: lambda order, fill: order.on_fill(fill),
+    Done: lambda order, done: order.on_done(done),
+    Replaced: lambda order, replaced: order.on_replaced(replaced),
+}
 _HANDLERS: dict[type[Event], Callable[[Session, Any], None]] = {
     Ack: Session._on_ack,
     Reject: Session._on_reject,
-    Fill: Session._on_fill,
-    Done: Session._on_done,
-    Replaced: Session._on_replaced,
-    **dict.fromkeys((Assigned, BoughtIn, Capacity, *get_args(PrivateClearingEvent)), Session._on_private),
+    **dict.fromkeys((Fill, Done, Replaced), Session._on_order_news),
     BookSnapshot: Session._on_book_snapshot,
     BookDelta: Session._on_book_delta,
     Gap: Session._on_gap,
+    Heartbeat: Session._on_heartbeat,
+    Notice: Session._on_notice,
 }
-
-
-def succeed(future: "asyncio.Future[Any]", value: Any) -> None:
-    """Set a result, unless the one who waited has gone."""
-    if not future.done():
-        future.set_result(value)
-
-
-def fail(future: "asyncio.Future[Any]", error: Exception) -> None:
-    """Set an exception, unless the one who waited has gone; nobody is blamed for not asking."""
-    if not future.done():
-        future.set_exception(error)
-        future.exception()

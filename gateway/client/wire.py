@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from dataclasses import dataclass
 from ssl import SSLContext
 from typing import Any, NamedTuple
 
@@ -17,6 +18,9 @@ from gateway.protocol import CancelOnDisconnect, CloseCode, MessageType, pack
 MS_PER_SECOND = 1_000
 NS_PER_US = 1_000
 MISSED_HEARTBEATS_MAX = 3
+DIAL_S_MAX = 10  # From the first packet to welcome.
+CLOSE_S = 1  # How long the server may take to answer a close frame.
+LOGIN_REF = 0
 
 
 class Credentials(NamedTuple):
@@ -58,9 +62,13 @@ def credentials(key: ApiKey | str) -> Credentials:
 class Wire:
     """One logged-in WebSocket."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, heartbeat_ms: int) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse, heartbeat_ms: int, epoch: int
+    ) -> None:
         self.heartbeat_s = heartbeat_ms / MS_PER_SECOND
+        self.epoch = epoch
         self.closed: ConnectionClosed | None = None
+        self._http = http
         self._socket = socket
         self._outgoing: list[bytes] = []
         self._wake = asyncio.Event()
@@ -86,7 +94,14 @@ class Wire:
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
+            await self.hang_up()
         return self.closed
+
+    async def hang_up(self) -> None:
+        """Close the connection, if it is still there."""
+        with contextlib.suppress(OSError, aiohttp.ClientError):
+            await self._socket.close()
+        await self._http.close()
 
     async def _send_for_ever(self) -> None:
         while True:
@@ -109,7 +124,6 @@ class Wire:
             try:
                 received = await self._socket.receive(timeout=silence_s)
             except TimeoutError:
-                await self._socket.close()
                 return ConnectionClosed(CloseCode.HEARTBEAT, "the server was silent for too long")
             if received.type is not aiohttp.WSMsgType.BINARY:
                 return ending_of(self._socket, received)
@@ -123,36 +137,52 @@ def ending_of(socket: aiohttp.ClientWebSocketResponse, received: aiohttp.WSMessa
     return ConnectionClosed(1006 if code is None else int(code), str(reason))
 
 
-@contextlib.asynccontextmanager
-async def open_wire(
-    url: str,
-    key: ApiKey | str,
-    *,
-    lane: int,
-    cod: CancelOnDisconnect,
-    grace_ms: int,
-    ssl: SSLContext | None = None,
-) -> AsyncIterator[tuple[Wire, Welcome]]:
-    """Connect and log in. A ``wss://`` address is spoken to in TLS, with the context given or the system's own.
+@dataclass(frozen=True)
+class Dialer:
+    """Where and as whom to log in. A ``wss://`` address is spoken to in TLS, with ``ssl`` or the system's trust."""
 
-    Raises:
-        LoginRefused: the server did not accept the login.
-        OSError: there is no connection.
+    url: str
+    key: ApiKey | str
+    lane: int = 0
+    cod: CancelOnDisconnect = CancelOnDisconnect.OFF
+    grace_ms: int = 0
+    heartbeat_ms: int = 0  # 0: the server's.
+    ssl: SSLContext | None = None
 
-    """
-    known = credentials(key)
-    async with (
-        aiohttp.ClientSession() as http,
-        http.ws_connect(url, max_msg_size=0, compress=0, ssl=True if ssl is None else ssl) as socket,
-    ):
-        hello = await _next(socket)
+    async def dial(self, epoch: int = 0, last_pseq: int = 0) -> tuple[Wire, Welcome]:
+        """Connect and log in; what the account was told after ``last_pseq`` follows welcome.
+
+        Raises:
+            LoginRefused: the server did not accept the login.
+            OSError: there is no connection.
+            aiohttp.ClientError: something else than our server answered, or one that takes no connections now.
+
+        """
+        http = aiohttp.ClientSession()
+        try:
+            async with asyncio.timeout(DIAL_S_MAX):
+                socket = await http.ws_connect(
+                    self.url,
+                    max_msg_size=0,
+                    compress=0,
+                    ssl=True if self.ssl is None else self.ssl,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+                )
+                return await self._login(http, socket, epoch, last_pseq)
+        except BaseException:
+            await http.close()
+            raise
+
+    async def _login(
+        self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse, epoch: int, last_pseq: int
+    ) -> tuple[Wire, Welcome]:
+        known, hello = credentials(self.key), await _next(socket)
         ts_us = time.time_ns() // NS_PER_US
         signature = sign(known.secret, hello[3], known.key_id, ts_us)
-        await socket.send_bytes(
-            pack(MessageType.LOGIN, 0, known.key_id, ts_us, signature, lane, int(cod), grace_ms, 0, 0)
-        )
+        whose = (known.key_id, ts_us, signature, self.lane, int(self.cod), self.grace_ms)
+        await socket.send_bytes(pack(MessageType.LOGIN, LOGIN_REF, *whose, epoch, last_pseq, self.heartbeat_ms))
         welcome = await _next(socket)
-        yield Wire(socket, hello[5]), Welcome(*welcome[1:10])
+        return Wire(http, socket, self.heartbeat_ms or hello[5], hello[2]), Welcome(*welcome[1:10])
 
 
 async def _next(socket: aiohttp.ClientWebSocketResponse) -> list[Any]:

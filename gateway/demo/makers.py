@@ -5,7 +5,7 @@ import random
 from typing import NamedTuple
 
 from exchange.records import Phase, Side
-from gateway.client import Fill, Notice, OrderRejected, QuoteLeg, Reject, Session
+from gateway.client import Fill, Notice, NoticeKind, OrderRejected, QuoteLeg, Reject, Session
 from gateway.demo.attendance import heed_refusal, phase_of, trader
 from gateway.demo.figures import Figures
 from gateway.demo.products import PRODUCTS, DemoProduct
@@ -44,7 +44,9 @@ PLACES = [
 HABITS = (Habit("maker-delta", 1.0), Habit("maker-echo", 0.5))
 
 
-async def make_market(venue: Venue, habit: Habit, figures: Figures, seed: int) -> None:
+async def make_market(
+    venue: Venue, habit: Habit, figures: Figures, seed: int, *, requote_s: float = REQUOTE_S
+) -> None:
     """Be a maker: quote, lean against what is held, stop when the protection fires, be flat before the gate."""
     async with trader(venue, habit.account, figures) as session, asyncio.TaskGroup() as group:
         maker = Maker(session, habit, figures, random.Random(seed))
@@ -56,7 +58,7 @@ async def make_market(venue: Venue, habit: Habit, figures: Figures, seed: int) -
             await session.mmp_set(quote_set, window_ms=window_ms, fills=PROTECTED_FILLS, lots=PROTECTED_LOTS)
         while True:
             await maker.quote(venue.next_window)
-            await asyncio.sleep(REQUOTE_S * maker.dice.uniform(0.8, 1.2))
+            await asyncio.sleep(requote_s * maker.dice.uniform(0.8, 1.2))
 
 
 class Maker:
@@ -139,6 +141,8 @@ class Maker:
     async def heed_protection(self) -> None:
         """Take a breath when the protection has pulled a product's quotes, then quote again."""
         async for notice in self._session.events(Notice):
+            if notice.kind != NoticeKind.MMP_FIRED:
+                continue
             self._frozen.add(notice.arg)
             self._figures.protections += 1
             await asyncio.sleep(PAUSE_S)

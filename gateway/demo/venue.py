@@ -130,7 +130,9 @@ async def run_clearing(runner: ClearingRunner) -> None:
         await asyncio.sleep(LOOK_S)
 
 
-async def open_venue(directory: Path, accounts: list[str], *, with_stock: bool, seed: int, speed: int) -> Venue:
+async def open_venue(
+    directory: Path, accounts: list[str], *, with_stock: bool, seed: int, speed: int, port: int = 0
+) -> Venue:
     """Start an exchange with an empty journal in ``directory``, listed and funded, listening on loopback."""
     engine = Engine()
     journal = Journal(str(directory))
@@ -155,7 +157,7 @@ async def open_venue(directory: Path, accounts: list[str], *, with_stock: bool, 
     first = (clock() + TERMS["gate_lead_s"] * NS_PER_SECOND) // HOUR_NS + 1
     sequencer.submit(certify_records(first, ROLLING_HOURS - 2))
     await sequencer.settle()
-    await server.start("127.0.0.1", 0)
+    await server.start("127.0.0.1", port)
     rolling = asyncio.create_task(roller.run())
     clearing = asyncio.create_task(run_clearing(ClearingRunner(engine, sequencer)))
     for task in (rolling, clearing):

@@ -40,11 +40,11 @@ class Grounds:
         lines += [f'{{"t":"list_window","product":"H100","start":{now_ns // HOUR_NS + HOURS_AHEAD}}}']
         self._setup.write_text("\n".join(lines) + "\n")
 
-    def spawn(self):
+    def spawn(self, port=0, *more):
         """Start `hourglass serve`, and do not wait for it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "gateway.cli", "serve", "--journal", str(self.journal), "--port", "0",
-             "--keys", str(self._keys), "--setup", str(self._setup)],
+            [sys.executable, "-m", "gateway.cli", "serve", "--journal", str(self.journal), "--port", str(port),
+             "--keys", str(self._keys), "--setup", str(self._setup), *more],
             cwd=ROOT, env=environment(), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip

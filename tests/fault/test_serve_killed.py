@@ -103,7 +103,7 @@ def draw(dice):
 
 async def session_of(lane, url, grounds, work):
     """Log in on a lane and do something there."""
-    async with connect(url, grounds.key[lane.account], lane=lane.number) as session:
+    async with connect(url, grounds.key[lane.account], lane=lane.number, reconnect_s=0) as session:
         return await work(session)
 
 

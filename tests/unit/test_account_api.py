@@ -12,8 +12,8 @@ from gateway_venue import PRODUCT, WINDOW, Venue
 from exchange import commands
 from exchange.reasons import RejectReason as R
 from exchange.records import OrderFlag
-from gateway.account_api import KEY, SIGNATURE, TIME, signature
 from gateway.auth import ApiKey, generate_key
+from gateway.signing import KEY, SIGNATURE, TIME, signature
 
 ANN, BOB = 1, 2
 PATHS = ["/v1/orders", "/v1/fills", "/v1/events", "/v1/positions", "/v1/margin", "/v1/limits", "/v1/orders/5"]

@@ -1,6 +1,7 @@
 """The client library against a real server, and its parts alone."""
 
 import asyncio
+from decimal import Decimal
 
 import pytest
 from gateway_venue import PRODUCT, WINDOW, running
@@ -24,6 +25,7 @@ from gateway.client import (
     LoginRefused,
     OrderRejected,
     OrderState,
+    Positions,
     QuoteLeg,
     Reject,
     RequestRefused,
@@ -34,7 +36,7 @@ from gateway.client import (
 from gateway.client import reader as reader_module
 from gateway.client.errors import reason_of
 from gateway.client.events import event_of
-from gateway.client.instruments import InstrumentInfo
+from gateway.client.instruments import DECIMAL_EXPONENT_MAX, InstrumentInfo
 from gateway.client.wire import credentials
 
 INFO = InstrumentInfo(1, "P.f@2026-11-24T14", 1000, 8, 0, 0, 0, "SCU-hour", "f", 1)
@@ -348,6 +350,79 @@ def test_prices_are_text_or_ticks(price):
     with pytest.raises(SymbolError, match="multiple of 1000"):
         INFO.ticks("2.4501")
     assert INFO.price(2450) == "2.45"
+
+
+def test_prices_may_be_decimals():
+    for text, ticks in (("2.45", 2450), ("2.4500", 2450), ("245E-2", 2450), ("0", 0), ("3E+1", 30_000)):
+        assert INFO.ticks(Decimal(text)) == ticks
+    assert INFO.decimal(2450) == Decimal("2.45")
+    far = DECIMAL_EXPONENT_MAX + 1
+    for wrong in (Decimal("NaN"), Decimal("Infinity"), Decimal(f"1E{far}"), Decimal(f"1E-{far}"), Decimal("-1")):
+        with pytest.raises(SymbolError):
+            INFO.ticks(wrong)
+    with pytest.raises(SymbolError, match="multiple of 1000"):
+        INFO.ticks(Decimal("2.4501"))
+
+
+def test_orders_and_quotes_take_decimals():
+    async def main():
+        async with running() as venue, connect(venue.url, venue.key["ann"]) as ann:
+            order = await ann.buy(1, lots=1, price=Decimal("2.450"))
+            assert (order.ticks, order.limit, order.price) == (2450, Decimal("2.45"), "2.45")
+            await ann.replace(order, price=order.limit + Decimal("0.001"))
+            await ann.ping()
+            assert order.limit == Decimal("2.451")
+            await ann.quote([QuoteLeg(2, Decimal("1.2"), 1, Decimal("1.3"), 1)])
+            prices = await ann.best_prices(2)
+            assert (prices.bid_px, prices.ask_px) == (1200, 1300)
+            block = await ann.buy_block(PRODUCT, WINDOW, 1, lots=1, price=Decimal("1.5"))
+            assert block.ticks == 1500
+
+    run(main())
+
+
+def test_account_is_seen_as_the_venue_has_it():
+    async def main():
+        async with running() as venue, connect(venue.url, venue.key["ann"]) as ann:
+            async with connect(venue.url, venue.key["bob"]) as bob:
+                await ann.sell(1, lots=5, ticks=100)
+                await bob.buy(1, lots=2, ticks=100)
+                positions = await bob.track_positions()
+                assert (positions[1], positions[2], positions.items()) == (2, 0, [(1, 2)])
+                await bob.buy(1, lots=1, ticks=100)
+                await bob.ping()
+                assert positions[1] == 3
+                (row,) = (await ann.open_orders()).orders
+                assert (row["leaves"], row["cum"]) == (2, 3)
+                assert (await ann.money()).available == (await ann.money()).cash
+
+    run(main())
+
+
+def test_fills_are_counted_once_whichever_way_they_are_heard_first():
+    def fill(gseq, side, qty):
+        return Fill(1, 1, 1, 1, 7, side, 100, qty, 1, 0, 0, 0, 0, gseq)
+
+    positions = Positions()
+    for gseq, side, qty in ((9, Side.BUY, 1), (10, Side.BUY, 2), (11, Side.SELL, 5)):
+        positions.take(fill(gseq, side, qty))
+    assert positions[7] == 0
+    positions.load(10, [{"inst": 7, "net": 40}])
+    positions.take(fill(12, Side.BUY, 8))
+    assert positions[7] == 40 - 5 + 8
+
+
+def test_refused_questions_say_why():
+    async def main():
+        async with running() as venue:
+            key = generate_key("ann", ["cancel"])
+            venue.keys.add(key)
+            async with connect(venue.url, key) as ann:
+                with pytest.raises(RequestRefused, match="SCOPE"):
+                    await ann.track_positions()
+                assert ann.positions is None
+
+    run(main())
 
 
 def test_price_and_ticks_exclude_each_other():
