@@ -794,10 +794,3 @@ def test_slow_reader_is_cut_and_its_orders_cancelled_ses_004(venue):
     assert resting(venue) == []
     bob.send([16, 2, 1, 0, 2450, 1, 0, 0])
     assert ann.frames() == []
-
-
-def test_a_login_from_elsewhere_or_too_late_is_refused_ses_006(venue):
-    for key in (generate_key("ann", networks=("10.9.0.0/16",)), generate_key("ann", expires_s=NOW_US // 1_000_000)):
-        venue.keys.add(key)
-        assert Peer(venue).login(key) == [("closed", 4001, "110 AUTH")]
-        assert Peer(venue, address="10.9.1.1").login(key)[0][0] == (67 if key.networks else "closed")

@@ -284,3 +284,10 @@ def test_a_draining_server_says_so_ses_069(venue):
     assert [message[:3] for message in ann.frames()] == [[41, 2, 5_000]]
     assert ann.send(SELL)[0][:3] == [34, 1, R.DRAINING]
 
+
+def test_a_login_from_elsewhere_or_too_late_is_refused_ses_006():
+    venue = frozen_venue()
+    for key in (generate_key("ann", networks=("10.9.0.0/16",)), generate_key("ann", expires_s=NOW_US // 1_000_000)):
+        venue.keys.add(key)
+        assert Peer(venue).login(key) == [("closed", 4001, "110 AUTH")]
+        assert Peer(venue, address="10.9.1.1").login(key)[0][0] == (67 if key.networks else "closed")
