@@ -34,8 +34,8 @@ LANES = (0, 1)
 PRODUCT = "H100-SXM.IB400.cuda12.T1"
 CONFIG = GatewayConfig(orders_per_s=0, requests_per_s=0, heartbeat_ms=1_000)
 BACKLOG = 10_000
-SCOPES = {True: ("read", "trade"), False: ("read", "cancel")}
-KEYS = {(account, trades): generate_key(NAMES[account], SCOPES[trades]) for account in NAMES for trades in SCOPES}
+PERMISSIONS = {"trade": 3, "cancel": 5, "read": 1}  # By what a key may do at most, as welcome says it.
+KEYS = {(account, most): generate_key(NAMES[account], {"read", most}) for account in NAMES for most in PERMISSIONS}
 
 
 class House:
@@ -100,7 +100,7 @@ class Peer:
         self.gone = machine.loop.create_future()
         self.due = []
         self.is_live = self.is_over = False
-        self.may_trade = True
+        self.scope = "trade"
         self.account = self.lane = self.cod = self.grace_ns = self.heartbeat_ns = 0
 
     # What the link and the server call.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from session_house import BACKLOG, CONFIG, KEYS, LANES, MS, NAMES, NONCE, NOW_US, House, Peer
+from session_house import BACKLOG, CONFIG, KEYS, LANES, MS, NAMES, NONCE, NOW_US, PERMISSIONS, House, Peer
 from session_model import ANY, NOTICE, QUOTED, Model
 from session_talk import MESSAGES, ORDERS, TARGETED, Turn
 from test_frames import masked
@@ -96,24 +96,25 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(account=st.sampled_from(list(NAMES)), lane=st.sampled_from(LANES), cod=st.integers(0, 2),
           grace_ms=st.sampled_from([0, 0, 200, 500]), is_text=st.booleans(), back=st.integers(-1, 9),
           epoch=st.sampled_from([EPOCH] * 5 + [0]), takes_over=st.integers(0, 3),
-          may_trade=st.sampled_from([True] * 5 + [False]))  # fmt: skip
+          scope=st.sampled_from(["trade"] * 6 + ["cancel", "read"]))  # fmt: skip
     def come(self, account, lane, takes_over, **login):
         if not takes_over or (account, lane) not in self.desk.holders:
             self.log_in(account, lane, **login)
 
-    def log_in(self, account, lane, cod, grace_ms, is_text, back, epoch, may_trade=True):
+    def log_in(self, account, lane, cod, grace_ms, is_text, back, epoch, scope="trade"):
         peer = Peer(self, is_text)
-        peer.may_trade = may_trade
+        peer.scope = scope
+        cod = 0 if scope == "read" else cod  # Else it were refused.
         stream, pseq = self.model.private[account], self.model.pseq(account, self.told_seq)
         last_pseq = max(pseq - back, 0) if back < 9 else 0
-        key = KEYS[account, may_trade]
+        key = KEYS[account, scope]
         signature = sign(key.secret, NONCE, key.key_id, NOW_US)
         peer.feed([[1, 1, key.key_id, NOW_US, signature, lane, cod, grace_ms, epoch, last_pseq]])
         peer.account, peer.lane, peer.cod, peer.grace_ns, peer.is_live = account, lane, cod, grace_ms * MS, True
         peer.heartbeat_ns = self.now_ns + CONFIG.heartbeat_ms * MS
         self.take_lane(peer)
         last_ref = self.model.last_ref((account, lane))
-        peer.due.append([67, 1, peer.number, account, lane, last_ref, pseq, self.told_seq, ANY, 3 if may_trade else 5])
+        peer.due.append([67, 1, peer.number, account, lane, last_ref, pseq, self.told_seq, ANY, PERMISSIONS[scope]])
         if last_pseq and (epoch != EPOCH or last_pseq > pseq):
             peer.due.append([66, 1, R.REPLAY_TOO_OLD, 1])
         elif last_pseq:
@@ -195,6 +196,9 @@ class SessionMachine(RuleBasedStateMachine):
     def log_out(self, peer, last, cancel):
         self.say(peer, [*last, ("logout", cancel), *last])
         key = peer.account, peer.lane
+        if cancel and peer.scope == "read":  # It stays, so it is lost when it goes.
+            self.lose(peer, "eof", [])
+            return
         peer.due += [[66, 8, 0, 0], ("closed", 1000)]
         self.over(peer)
         del self.desk.holders[key]
@@ -239,8 +243,6 @@ class SessionMachine(RuleBasedStateMachine):
             if peer.is_text:  # Each is handed over when the next one is read.
                 turn.hand_over()
             wire.append(getattr(turn, message[0])(*message[1:]))
-            if message[0] == "logout":
-                turn.is_over = True
         turn.hand_over()
         peer.feed(wire, ending)
 

@@ -89,7 +89,8 @@ class Turn:
         if self.machine.is_draining:
             return R.DRAINING
         is_order = any(command[0] in ("place", "replace", "quote") for command in some)
-        return R.SCOPE if is_order and not self.peer.may_trade else None
+        may = {"trade": True, "cancel": not is_order, "read": False}
+        return None if may[self.peer.scope] else R.SCOPE
 
     def order(self, name, wish, *rest):
         """The array and the command of one operation."""
@@ -189,8 +190,8 @@ class Turn:
 
     def transfer(self):
         self.hand_over()
-        reason = None if self.peer.may_trade else R.SCOPE
-        if self.machine.is_draining and not reason:
+        reason = None if self.peer.scope == "trade" else R.SCOPE
+        if self.machine.is_draining and self.peer.scope != "cancel":
             reason = R.DRAINING
         if not reason and not self.is_over:
             command = "request", self.account, self.peer.number, 6
@@ -224,6 +225,9 @@ class Turn:
 
     def deadman(self, timeout_ms, scope):
         self.hand_over()
+        if self.peer.scope == "read":
+            self.tell([66, 9, R.SCOPE, 0])
+            return [25, 9, timeout_ms, scope]
         key = self.account, None if scope else self.lane
         if not self.is_over:
             switches = self.machine.desk.switches
@@ -236,4 +240,7 @@ class Turn:
 
     def logout(self, cancel):
         self.hand_over()
+        self.is_over = not (cancel and self.peer.scope == "read")
+        if not self.is_over:
+            self.tell([66, 8, R.SCOPE, 0])
         return [2, 8, cancel]
