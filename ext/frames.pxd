@@ -38,6 +38,7 @@ cdef class Buffer:
     cdef void end_frame(self, Py_ssize_t start, int opcode) noexcept
     cdef int frame(self, int opcode, const uint8_t *source, Py_ssize_t size) except -1
     cdef bytes take(self)
+    cdef void drop(self, Py_ssize_t count) noexcept
     cdef void shrink(self) noexcept
 
 
@@ -45,6 +46,8 @@ cdef class FrameParser:
     """The server's end of one WebSocket connection, without the socket."""
 
     cdef public object transport
+    cdef public int fd              # The socket of a transport that sends what it is given as it is; else -1.
+    cdef bint is_queued             # The transport may have something that is not sent yet.
     cdef public object call_soon    # Calls a function in the loop's next turn; None: every read is taken at once.
     cdef public Py_ssize_t message_bytes_max
     cdef public int fragments_max
@@ -66,6 +69,7 @@ cdef class FrameParser:
     cdef int settle(self) except -1
     cdef int on_ping(self) except -1
     cdef int write_out(self) except -1
+    cdef bint send_now(self) except -1
     cdef int on_message(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1
     cdef int take_read(self, const uint8_t *data, Py_ssize_t size) except -1
     cdef int end_turn(self) except -1

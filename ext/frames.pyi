@@ -19,6 +19,7 @@ class FrameParser:
     """The server's end of one WebSocket connection, without the socket."""
 
     transport: Any
+    fd: int
     call_soon: Callable[[Callable[[], None]], Any] | None
     message_bytes_max: int
     fragments_max: int

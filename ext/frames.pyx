@@ -14,6 +14,12 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove
 
 
+cdef extern from "<sys/socket.h>" nogil:
+    ssize_t send(int fd, const void *data, size_t size, int flags)
+    int MSG_DONTWAIT
+    int MSG_NOSIGNAL
+
+
 class WireError(Exception):
     """The peer sent bytes that are not the protocol; `close_code` goes on the socket, and the text as its reason."""
 
@@ -89,6 +95,11 @@ cdef class Buffer:
         self.shrink()
         return taken
 
+    cdef void drop(self, Py_ssize_t count) noexcept:
+        """Take bytes off the beginning."""
+        self.size -= count
+        memmove(self.data, self.data + count, self.size)
+
     cdef void shrink(self) noexcept:
         """Give the memory of an empty buffer back when a burst has made it large."""
         if self.size == 0 and self.capacity > BUFFER_KEPT_BYTES_MAX:
@@ -146,6 +157,8 @@ cdef class FrameParser:
         self.plain = Buffer()
         self.message_bytes_max = MESSAGE_BYTES_MAX
         self.fragments_max = FRAGMENTS_MAX
+        self.fd = -1
+        self.is_queued = True       # The answer to the handshake, perhaps.
 
     # What a subclass gives.
 
@@ -176,8 +189,30 @@ cdef class FrameParser:
     cdef int write_out(self) except -1:
         if self.out.size and self.transport is not None:
             self.bytes_written += self.out.size
-            self.transport.write(self.out.take())
+            if self.fd < 0 or not self.send_now():
+                self.is_queued = True
+                self.transport.write(self.out.take())
         return 0
+
+    cdef bint send_now(self) except -1:
+        """Give what is queued to the system by ourselves, as far as it takes it; False if something is left.
+
+        Only while the transport has nothing of its own to send. A transport that closes has closed the descriptor,
+        or will, and it may be another connection's by now.
+        """
+        cdef ssize_t sent
+        if self.is_queued:
+            self.is_queued = self.transport.get_write_buffer_size() > 0
+        if self.is_queued or self.transport.is_closing():
+            return False
+        sent = send(self.fd, self.out.data, self.out.size, MSG_DONTWAIT | MSG_NOSIGNAL)
+        if sent < self.out.size:
+            if sent > 0:                    # An error is met again by the transport, which knows what to do.
+                self.out.drop(sent)
+            return False
+        self.out.size = 0
+        self.out.shrink()
+        return True
 
     cdef int on_message(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1:
         self.message(opcode, PyBytes_FromStringAndSize(<const char *>data, size))

@@ -3,6 +3,9 @@
 A native thread without the interpreter's lock: a Python thread would wait for that lock after each flush. One flush
 is one frame. While it is in flight the caller gathers the next batch, so no timer is needed. Every file operation
 goes through a table of function pointers, so that tests make the n-th call fail in the very code that runs.
+
+Where files are memory (tmpfs) there is nothing to wait for, and handing over costs more than the work: there the
+caller does it in place, with the same code.
 """
 
 cimport cython
@@ -36,6 +39,11 @@ cdef extern from "<unistd.h>" nogil:
 cdef extern from "<stdio.h>" nogil:
     int c_rename "rename"(const char *before, const char *after)
 
+cdef extern from "<sys/vfs.h>" nogil:
+    struct statfs_t "statfs":
+        long f_type
+    int c_statfs "statfs"(const char *path, statfs_t *found)
+
 cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd(unsigned int start, int flags)
     int EFD_CLOEXEC
@@ -62,6 +70,7 @@ cdef extern from "<pthread.h>" nogil:
 cdef enum:
     RING_SLOTS = 16
     MEMORY_BLOCK = 4096
+    TMPFS_MAGIC = 0x01021994
 
 cdef enum:                      # Operations of the table, by which a fault is injected and a failure reported.
     OP_NONE = 0
@@ -190,11 +199,40 @@ cdef void release(Slot *slot) noexcept nogil:
     slot.before = slot.after = NULL
 
 
+cdef int carry_out(Shared *shared, Slot *slot) noexcept nogil:
+    """Do one piece of work, and note how it went. The operation that failed, or OP_NONE."""
+    cdef int failure = write_frame(shared, slot) if slot.kind == OP_WRITE else name_segment(shared, slot)
+    pthread_mutex_lock(&shared.mutex)
+    if failure == OP_NONE:
+        shared.done += 1
+        shared.durable_seq = slot.last_seq
+    else:
+        # No second try: after a failed flush the kernel may have dropped the pages and call them clean.
+        shared.failed_errno = errno
+        shared.failed_operation = failure
+    pthread_mutex_unlock(&shared.mutex)
+    return failure
+
+
+cdef void finish(Shared *shared, Slot *slot) noexcept nogil:
+    """Go on to the next piece of work."""
+    if slot.kind == OP_WRITE:
+        advance_chain(shared.chain, slot.frame, slot.frame_bytes)
+    pthread_mutex_lock(&shared.mutex)
+    release(slot)
+    shared.head += 1
+    pthread_mutex_unlock(&shared.mutex)
+
+
+cdef void signal_owner(Shared *shared) noexcept nogil:
+    cdef uint64_t one = 1
+    c_write(shared.signal_fd, &one, 8)
+
+
 cdef void *run_thread(void *argument) noexcept nogil:
     cdef Shared *shared = <Shared *>argument
     cdef Slot *slot
     cdef int failure
-    cdef uint64_t one = 1
     while True:
         pthread_mutex_lock(&shared.mutex)
         while shared.head == shared.tail and not shared.stopping:
@@ -205,26 +243,11 @@ cdef void *run_thread(void *argument) noexcept nogil:
         slot = &shared.slots[shared.head % RING_SLOTS]
         pthread_mutex_unlock(&shared.mutex)
 
-        failure = write_frame(shared, slot) if slot.kind == OP_WRITE else name_segment(shared, slot)
-        pthread_mutex_lock(&shared.mutex)
-        if failure == OP_NONE:
-            shared.done += 1
-            shared.durable_seq = slot.last_seq
-        else:
-            # No second try: after a failed flush the kernel may have dropped the pages and call them clean.
-            shared.failed_errno = errno
-            shared.failed_operation = failure
-        pthread_mutex_unlock(&shared.mutex)
-        c_write(shared.signal_fd, &one, 8)
+        failure = carry_out(shared, slot)
+        signal_owner(shared)
         if failure != OP_NONE:
             return NULL
-
-        if slot.kind == OP_WRITE:           # After the signal: the owner need not wait for the hash.
-            advance_chain(shared.chain, slot.frame, slot.frame_bytes)
-        pthread_mutex_lock(&shared.mutex)
-        release(slot)
-        shared.head += 1
-        pthread_mutex_unlock(&shared.mutex)
+        finish(shared, slot)                # After the signal: the owner need not wait for the hash.
 
 
 @cython.final
@@ -235,8 +258,10 @@ cdef class JournalThread:
     cdef pthread_t thread
     cdef bint running
     cdef readonly int block_bytes
+    cdef readonly bint in_place     # There is no thread: all is done when it is queued.
 
-    def __cinit__(self, bytes chain, uint64_t durable_seq, *, bint sync=True, int block_bytes=512):
+    def __cinit__(self, bytes chain, uint64_t durable_seq, *, bint sync=True, int block_bytes=512,
+                  bint in_place=False):
         if len(chain) != CHAIN_BYTES:
             raise ValueError(f"chain must be {CHAIN_BYTES} bytes, was {len(chain)}")
         self.block_bytes = block_bytes
@@ -255,7 +280,8 @@ cdef class JournalThread:
         self.shared.io.fsync = io_fsync
         pthread_mutex_init(&self.shared.mutex, NULL)
         pthread_cond_init(&self.shared.work, NULL)
-        if pthread_create(&self.thread, NULL, run_thread, self.shared) != 0:
+        self.in_place = in_place
+        if not in_place and pthread_create(&self.thread, NULL, run_thread, self.shared) != 0:
             raise OSError(EIO, "the journal's thread could not be started")
         self.running = True
 
@@ -275,6 +301,8 @@ cdef class JournalThread:
         if not self.running:
             return
         self.running = False
+        if self.in_place:
+            return
         with nogil:
             pthread_mutex_lock(&self.shared.mutex)
             self.shared.stopping = True
@@ -344,8 +372,14 @@ cdef class JournalThread:
         pthread_mutex_lock(&self.shared.mutex)
         self.shared.tail += 1
         number = self.shared.tail
-        pthread_cond_signal(&self.shared.work)
+        if not self.in_place:
+            pthread_cond_signal(&self.shared.work)
         pthread_mutex_unlock(&self.shared.mutex)
+        if self.in_place:
+            if carry_out(self.shared, slot) == OP_NONE:
+                finish(self.shared, slot)
+            else:
+                signal_owner(self.shared)
         return number
 
     def completed(self):
@@ -353,7 +387,8 @@ cdef class JournalThread:
         cdef uint64_t signals = 0
         cdef uint64_t done, durable_seq
         cdef int operation, number
-        c_read(self.shared.signal_fd, &signals, 8)
+        if not self.in_place:
+            c_read(self.shared.signal_fd, &signals, 8)
         pthread_mutex_lock(&self.shared.mutex)
         done, durable_seq = self.shared.done, self.shared.durable_seq
         operation, number = self.shared.failed_operation, self.shared.failed_errno
@@ -376,6 +411,15 @@ cdef class JournalThread:
         io.fdatasync = faulty_fdatasync
         io.rename = faulty_rename
         io.fsync = faulty_fsync
+
+
+def is_in_memory(str directory):
+    """Whether the files of a directory are memory (tmpfs): written is as good as flushed, and nothing waits."""
+    cdef statfs_t found
+    cdef bytes path = os.fsencode(directory)
+    if c_statfs(PyBytes_AS_STRING(path), &found) != 0:
+        raise OSError(errno, os.strerror(errno), directory)
+    return found.f_type == TMPFS_MAGIC
 
 
 cdef int reserve(Slot *slot, uint64_t frame_bytes) except -1:

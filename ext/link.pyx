@@ -273,7 +273,7 @@ cdef class Link(FrameParser):
 
     cdef Py_ssize_t unread(self) except -1:
         """Bytes that were written and wait for the peer to read."""
-        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+        return 0 if self.transport is None or not self.is_queued else self.transport.get_write_buffer_size()
 
     cdef int write_out(self) except -1:
         """Write what is queued; a peer that does not read is cut off before it costs more than its share."""
@@ -282,7 +282,7 @@ cdef class Link(FrameParser):
         if self.is_text and self.out.size:
             self.put_texts()
         FrameParser.write_out(self)
-        if self.state == S_OPEN:
+        if self.state == S_OPEN and self.is_queued:
             unread = self.unread()
             if unread > self.backlog_bytes_max:
                 self.cut_off()

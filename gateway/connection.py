@@ -44,6 +44,7 @@ class Connection:
     def begin(self, transport: asyncio.Transport, session: Session) -> None:
         """Greet: the WebSocket is open."""
         self.link.transport = transport
+        self.link.fd = plain_socket(transport)
         self.session = session
         self.link.send(session.hello())
         self.link.flush()
@@ -98,6 +99,12 @@ class Connection:
     def _abort(self) -> None:
         if self.link.transport is not None:
             self.link.transport.abort()
+
+
+def plain_socket(transport: asyncio.Transport) -> int:
+    """Return the descriptor of a socket that gets bytes as they are; -1 where TLS is in between."""
+    raw = transport.get_extra_info("socket")
+    return -1 if raw is None or transport.get_extra_info("sslcontext") is not None else int(raw.fileno())
 
 
 class Upgrade(web.WebSocketResponse):

@@ -5,7 +5,8 @@ submit -> pending -> one batch: log.append ------------ flush ------------> publ
                                 engine.apply (meanwhile, ahead of the disk)
 ```
 One batch is in flight at a time; what arrives meanwhile is the next one, so batches size themselves and no timer is
-needed. The engine runs ahead of the disk, but no event leaves before its batch is durable (SEQ-003). Whatever fails
+needed. The engine runs ahead of the disk, but no event leaves before its batch is durable (SEQ-003). A log in memory
+is durable at once: then one batch is told before the next one is made. Whatever fails
 here, log, engine or publisher, ends the process: the journal is what counts, and it is replayed at the next start.
 
 Belongs to one event loop; not for use from other threads.
@@ -228,10 +229,23 @@ class Sequencer:
                 done, events = finished
                 self._publisher.publish(done.first_seq, done.ts_ns, events, done.count)
             if batch is not None:
-                self._flying = batch, self._engine.apply(batch.body, batch.ts_ns).tobytes()
+                events = self._engine.apply(batch.body, batch.ts_ns).tobytes()
                 self._note_hash_when_due(batch.ts_ns)
+                if self._log.is_immediate:
+                    self._tell_now(batch, events)
+                else:
+                    self._flying = batch, events
         except Exception as error:
             self._fail(error)
+
+    def _tell_now(self, batch: _Batch, events: bytes) -> None:
+        """Tell a batch that was durable when it was appended: the log is in memory, and there is nothing to wait for."""
+        self._log.completed()
+        self._publisher.publish(batch.first_seq, batch.ts_ns, events, batch.count)
+        if self._pending:
+            self._schedule_turn()
+        elif self._waiting:
+            self._wake()
 
     def _append_next(self) -> _Batch:
         body = self._take()

@@ -28,7 +28,8 @@ static void read_one(options *o, const char *word) {
         {"channels_end", &o->channels_end}, {"public_type", &o->public_type}, {"messages", &o->messages},
         {"cycles", &o->cycles}, {"rcvbuf", &o->rcvbuf},
     };
-    struct { const char *name; bool *at; } switches[] = {{"login", &o->login}, {"tls", &o->tls}, {"reads", &o->reads}};
+    struct { const char *name; bool *at; } switches[] = {{"login", &o->login}, {"tls", &o->tls}, {"reads", &o->reads},
+                                                        {"each", &o->each}};
     struct { const char *name; double *at; } reals[] = {{"rate", &o->rate}, {"drain_s", &o->drain_s}};
     struct { const char *name; const char **at; } texts[] = {
         {"host", &o->host}, {"frames", &o->frames}, {"prefix", &o->prefix},

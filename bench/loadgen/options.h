@@ -15,6 +15,7 @@ typedef struct {
     bool tls;
     int at_once;        /* Connections that are being opened at a time. */
     int in_flight;      /* Frames of a session without an answer. */
+    bool each;          /* A write for each frame, as most clients send; false: one for all that may be sent. */
     double rate;        /* Frames a second of all sessions together; 0: as fast as the answers come. */
     double drain_s;     /* How long an open loop waits for its last answers. */
     const char *frames; /* File of frames to send. */

@@ -42,7 +42,10 @@ static void after_read(session *s) {
     if (given.rate > 0 || s->state != READY || !first_ns) return;
     uint32_t before = s->allowed;
     uint64_t now = now_ns();
-    while (s->allowed < s->script->count && s->allowed - s->finished < (uint32_t)given.in_flight) allow(s, now);
+    while (s->allowed < s->script->count && s->allowed - s->finished < (uint32_t)given.in_flight) {
+        allow(s, now);
+        if (given.each) push(s);
+    }
     if (s->allowed != before) push(s);
 }
 

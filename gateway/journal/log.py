@@ -14,6 +14,10 @@ class Log(Protocol):
         """``disk`` (a batch counts when it is flushed) or ``memory`` (when the kernel has it)."""
 
     @property
+    def is_immediate(self) -> bool:
+        """Whether what is appended is durable when `append` returns: no signal comes, `completed` may be called."""
+
+    @property
     def last_seq(self) -> int:
         """Newest sequence number given to the log, durable or not."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from exchange.replay import Frame
 from ext.journal import Magic, encode_frame
-from ext.journal_writer import JournalThread
+from ext.journal_writer import JournalThread, is_in_memory
 from gateway.journal.errors import JournalError, JournalFailed, JournalLocked
 from gateway.journal.layout import (
     SECTOR_BYTES,
@@ -77,6 +77,7 @@ class Journal:
         self._retired: list[tuple[int, int]] = []  # (number of the last frame, descriptor) of sealed segments.
         self.directory.mkdir(parents=True, exist_ok=True)
         self._directory_fd = _lock(self.directory)
+        self.is_immediate = is_in_memory(str(self.directory))
 
     def recover(self) -> Iterator[Frame]:
         """Check the whole journal, yield its frames, and when they end make ready for `append`.
@@ -102,8 +103,9 @@ class Journal:
             self._flush_what_was_read()
         self._spare = SpareKeeper(self.directory, self._header.segment_bytes, sync=self._sync)
         self.thread = JournalThread(
-            verifier.chain, self.durable_seq, sync=self._sync, block_bytes=self._header.block_bytes
-        )
+            verifier.chain, self.durable_seq, sync=self._sync, block_bytes=self._header.block_bytes,
+            in_place=self.is_immediate,
+        )  # fmt: skip
         if tail.sealed:  # The process ended between sealing a segment and naming the next one.
             self._open_next()
 

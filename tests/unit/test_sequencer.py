@@ -17,6 +17,7 @@ class FakeLog:
     """Keeps batches in memory; `flush` makes the oldest one durable."""
 
     durability = "memory"
+    is_immediate = False
 
     def __init__(self, last_seq=0):
         self.last_seq = self.durable_seq = last_seq
