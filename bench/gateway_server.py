@@ -86,7 +86,9 @@ async def serve_venue(options: Options, directory: str) -> None:
     sequencer = Sequencer(engine, journal, publisher, time.time_ns)
     keys = KeyStore([key_of(number) for number in range(1, options.sessions + 1)])
     connections = options.sessions + SPARE_CONNECTIONS
-    config = GatewayConfig(orders_per_s=0, heartbeat_ms=HEARTBEAT_MS, connections_max=connections)
+    config = GatewayConfig(
+        orders_per_s=0, heartbeat_ms=HEARTBEAT_MS, connections_max=connections, handshakes_per_address_s=0
+    )
     server = Server(engine, sequencer, publisher, keys, config)
     sequencer.start()
     for record in setup(options):
