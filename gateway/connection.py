@@ -126,6 +126,7 @@ class Upgrade(web.WebSocketResponse):
         handler.set_parser(cast(Any, self._connection.link))
         handler.keep_alive(False)
         transport.set_protocol(cast(Any, Tunnel(self._connection.link, handler)))
+        handler._parser = None  # Of HTTP, of which there will be no more: a kilobyte of every session.
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing is left to write: the link has closed the WebSocket."""

@@ -81,6 +81,11 @@ class Lobby:
 class Entrance(asyncio.Protocol):
     """A new TCP connection, until the head of its first request is whole."""
 
+    __slots__ = (
+        "_address", "_config", "_door", "_head", "_is_answered", "_is_counted", "_lobby", "_refusal", "_timer",
+        "_transport",
+    )  # fmt: skip
+
     def __init__(self, lobby: Lobby) -> None:
         self._lobby = lobby
         self._door = lobby.door
@@ -152,7 +157,8 @@ class Entrance(asyncio.Protocol):
         handler = Handler(self._lobby.server, self._leave, self._config.request_idle_s)
         handler.connection_made(self._transport)
         self._transport.set_protocol(handler)
-        handler.data_received(bytes(self._head))
+        head, self._head = bytes(self._head), bytearray()  # It would be kept for as long as the connection.
+        handler.data_received(head)
 
     def _late(self) -> None:
         self._refuse(Refusal.TOO_LATE)

@@ -239,7 +239,7 @@ class Sequencer:
             self._fail(error)
 
     def _tell_now(self, batch: _Batch, events: bytes) -> None:
-        """Tell a batch that was durable when it was appended: the log is in memory, and there is nothing to wait for."""
+        """Tell a batch that was durable when it was appended: the log is in memory, nothing is waited for."""
         self._log.completed()
         self._publisher.publish(batch.first_seq, batch.ts_ns, events, batch.count)
         if self._pending:

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestHandler
 
 from ext.link import Link
@@ -44,6 +45,14 @@ def test_installed_aiohttp_is_the_one_pinned():
     low, high = (version_numbers(bound.lstrip("<>=")) for bound in pin.removeprefix("aiohttp").split(","))
     assert low <= version_numbers(aiohttp.__version__) < high, f"{pin} is pinned, was {aiohttp.__version__}"
     assert (high[0], high[1] - low[1]) == (low[0], 1), "only one minor version: what is used here may go in the next"
+
+
+def test_an_http_parser_can_be_taken_from_a_handler():
+    """It is where the gateway looks for it, and nothing needs it once the connection is upgraded."""
+    assert "_parser" in BaseProtocol.__slots__
+    source = inspect.getsource(RequestHandler.connection_lost)
+    assert "self._parser = None" in source
+    assert "self._parser." not in source
 
 
 @pytest.mark.parametrize(("owner", "name", "parameters", "purpose"), USED)
