@@ -15,7 +15,7 @@ IDLE_SESSIONS = 10_000
 LOGINS = 1_000
 SPARE_FILES = 200  # Of a process with as many connections.
 STUCK_RECEIVE_BYTES = 4_096
-STUCK = 10  # Readers who do not read, one an account.
+STUCK = 40  # Readers who do not read, for the memory that one of them costs.
 CLOSED_S = 1.5  # After that a connection whose backlog was too long has been aborted.
 
 
@@ -77,18 +77,21 @@ def gateway_logins(small: bool) -> Row:
     }  # fmt: skip
 
 
-def traded(count: int, sessions: int, is_stuck: bool, small: bool) -> tuple[float, float, int, str]:
+def traded(count: int, sessions: int, stuck_readers: int, small: bool) -> tuple[float, float, int, str]:
     """(orders a second, MiB the server grew by, stuck connections that were cut, hash) of a market that trades."""
     scripts = [trading_frames(count, BUY), trading_frames(count, SELL)]
     # The traders hear all that is public, as the stuck ones, so that what it costs to tell it is in both figures.
     hears: dict[str, Any] = {"channel": int(Channel.L1), "channels_end": int(Channel.TRADES) + 1}
-    with Server.python("venue", sessions=sessions, directory=place()[1]) as server, contextlib.ExitStack() as stack:
+    options: dict[str, Any] = {"sessions": sessions + STUCK, "directory": place()[1]}
+    with Server.python("venue", **options) as server, contextlib.ExitStack() as stack:
         load = stack.enter_context(Load("orders", server, scripts, sessions=sessions, in_flight=64, **hears))
         stuck = None
         forget_peak(server.pid)
         before = memory_mib(server.pid)
-        if is_stuck:
-            held = {"sessions": STUCK, "lane": 1, "reads": False, "rcvbuf": STUCK_RECEIVE_BYTES}
+        if stuck_readers:
+            # One hears what is private of a trader, too; of many each has an account of its own.
+            first = 1 if stuck_readers == 1 else sessions + 1
+            held = {"sessions": stuck_readers, "first": first, "lane": 1, "reads": False, "rcvbuf": STUCK_RECEIVE_BYTES}
             stuck = stack.enter_context(Load("hold", server, **held, **hears))
         result = load.go()
         grown = memory_mib(server.pid, "VmHWM") - before
@@ -102,26 +105,27 @@ def traded(count: int, sessions: int, is_stuck: bool, small: bool) -> tuple[floa
 
 @benchmark("gateway.stuck")
 def gateway_stuck(small: bool) -> Row:
-    """Order rate of ten traders who follow the market, beside others who follow it and never read, and without them."""
-    count, sessions = (400, 10) if small else (200_000, 10)
-    with_one, without = [], []
+    """Order rate of ten traders who follow the market, beside one who never reads, and without; memory beside many."""
+    count, sessions = (400, 10) if small else (400_000, 10)
+    with_one, without, with_many = [], [], []
     for _ in range(rounds(small)):
-        without.append(traded(count, sessions, is_stuck=False, small=small))
-        with_one.append(traded(count, sessions, is_stuck=True, small=small))
+        without.append(traded(count, sessions, 0, small))
+        with_one.append(traded(count, sessions, 1, small))
+        with_many.append(traded(count, sessions, STUCK, small))
     rate_ratio = round(middle([a[0] / b[0] for a, b in zip(with_one, without, strict=True)]), 3)
     # What the market itself grows by is the same in both, and much more than what one reader may cost.
-    growth = middle([each[1] for each in with_one]) - middle([each[1] for each in without])
-    if len({digest for *_, digest in with_one + without}) != 1:
+    growth = middle([each[1] for each in with_many]) - middle([each[1] for each in without])
+    if len({digest for *_, digest in with_one + without + with_many}) != 1:
         raise AssertionError("a stuck reader must not change what is traded")
     return {
         "rate_ratio": rate_ratio, "ratio": rate_ratio, "mib_per_stuck": round(max(0.0, growth) / STUCK, 2),
-        "mib_grown": [round(each[1], 2) for each in with_one],
+        "mib_grown": [round(each[1], 2) for each in with_many],
         "baseline_mib_grown": [round(each[1], 2) for each in without],
         "orders_per_s": round(middle([sample[0] for sample in with_one])),
         "baseline": "without stuck readers", "baseline_orders_per_s": round(middle([sample[0] for sample in without])),
-        "cut": sum(sample[2] for sample in with_one), "hash": with_one[0][3][:16],
+        "cut": sum(sample[2] for sample in with_one + with_many), "hash": with_one[0][3][:16],
         "conditions": conditions(
             sessions=sessions, in_flight=64, orders=count * sessions, rounds=len(with_one), loop="uvloop",
-            journal=place()[0], receive_buffer_bytes=STUCK_RECEIVE_BYTES, stuck=STUCK,
+            journal=place()[0], receive_buffer_bytes=STUCK_RECEIVE_BYTES, stuck_for_memory=STUCK,
         ),
     }  # fmt: skip

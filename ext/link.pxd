@@ -33,6 +33,7 @@ cdef class Link(FrameParser):
     cdef dict owed                  # Followers that are owed something, and when the first is due.
     cdef int64_t due_us
     cdef public bint is_private
+    cdef public bint is_listener    # It holds no lane: answers are for those who do.
     cdef public bint is_text        # Messages leave as text frames.
     cdef readonly bint is_live
     cdef readonly uint32_t account

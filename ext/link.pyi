@@ -18,6 +18,7 @@ class Link(FrameParser):
     backlog_bytes_max: int
     only_cancels: bool
     is_private: bool
+    is_listener: bool
     is_text: bool
     firm: tuple[str, ...] | None
     requests_waiting: int

@@ -281,6 +281,11 @@ cdef class Link(FrameParser):
         self.is_dirty = False
         if self.is_text and self.out.size:
             self.put_texts()
+        if self.state == S_OPEN and self.is_queued and self.unread() + self.out.size > self.backlog_bytes_max:
+            self.out.size = 0           # It would not be read either.
+            self.out.shrink()
+            self.cut_off()
+            return 0
         FrameParser.write_out(self)
         if self.state == S_OPEN and self.is_queued:
             unread = self.unread()

@@ -319,7 +319,7 @@ cdef class Router:
             return 0
         account = self.account(event.account)
         for item in account.links:
-            if (<Link>item).lane == event.lane:
+            if (<Link>item).lane == event.lane and not (<Link>item).is_listener:
                 self.asker = <Link>item
         if self.asker is None:
             return 0

@@ -49,9 +49,11 @@ class Lanes:
         self._noted: dict[Lane, tuple[int, int]] = {}  # Mode and grace, as journalled.
         self._last_refs: dict[Lane, int] = {}
         self._rates: dict[int, RateLimit] = {}
+        self.listeners = 0  # Sessions without a lane: their keys may neither trade nor cancel.
 
     def __len__(self) -> int:
-        return len(self._holders)
+        """How many sessions there are."""
+        return len(self._holders) + self.listeners
 
     def recover(self, modes: Mapping[Lane, tuple[int, int]], now_ns: int) -> None:
         """Take over what was noted before a start: every session was lost with the server that had it (SES-064)."""

@@ -211,7 +211,10 @@ class Session:
         self.cod, self.grace_ns = CancelOnDisconnect(request.cod), request.grace_ms * NS_PER_MS
         lanes = self.venue.lanes
         self.heartbeat_ms = request.hb_ms or self.heartbeat_ms
-        self.venue.owe(lanes.enter(self))
+        if key.may_cancel:
+            self.venue.owe(lanes.enter(self))
+        else:
+            lanes.listeners += 1
         last_ref = max(self.venue.last_ref(account, self.lane), lanes.last_ref(account, self.lane))
         self._go_live(key, last_ref)
         self._heartbeat_due_ns = now_ns + self.heartbeat_ms * NS_PER_MS
@@ -256,6 +259,7 @@ class Session:
         link = self.link
         link.message_bytes_max = MESSAGE_BYTES_MAX
         self.may_cancel = key.may_cancel
+        link.is_listener = not key.may_cancel
         if not key.may_cancel:
             link.gate = int(RejectReason.SCOPE)
         link.only_cancels = not key.may_trade
@@ -414,7 +418,10 @@ class Session:
             self.venue.guard.block(self.account_name, now_ns + self.venue.config.rate_block_s * NS_PER_SECOND)
         self._detach()
         if was_live:
-            self.venue.owe(self.venue.lanes.leave(self, now_ns, orderly=orderly, cancel=cancel))
+            if self.may_cancel:
+                self.venue.owe(self.venue.lanes.leave(self, now_ns, orderly=orderly, cancel=cancel))
+            else:
+                self.venue.lanes.listeners -= 1
 
     def _detach(self) -> None:
         """Send nothing more to this session."""

@@ -112,7 +112,8 @@ class SessionMachine(RuleBasedStateMachine):
         peer.feed([[1, 1, key.key_id, NOW_US, signature, lane, cod, grace_ms, epoch, last_pseq]])
         peer.account, peer.lane, peer.cod, peer.grace_ns, peer.is_live = account, lane, cod, grace_ms * MS, True
         peer.heartbeat_ns = self.now_ns + CONFIG.heartbeat_ms * MS
-        self.take_lane(peer)
+        if scope != "read":  # Who only listens holds no lane.
+            self.take_lane(peer)
         last_ref = self.model.last_ref((account, lane))
         peer.due.append([67, 1, peer.number, account, lane, last_ref, pseq, self.told_seq, ANY, PERMISSIONS[scope]])
         if last_pseq and (epoch != EPOCH or last_pseq > pseq):
@@ -162,8 +163,10 @@ class SessionMachine(RuleBasedStateMachine):
         if how in ENDINGS:
             self.say(peer, last, ENDINGS[how])
         elif how == "unread":
+            peer.check()
             peer.pipe.unread = 2 << 20
             self.say(peer, [("ping", 1)])
+            peer.due.clear()  # It would not be read either.
         elif how == "silence":
             self.be_silent(peer)
         else:
@@ -183,6 +186,8 @@ class SessionMachine(RuleBasedStateMachine):
         """What a loss does to the lane's orders (SES-013)."""
         key = peer.account, peer.lane
         self.over(peer)
+        if peer.scope == "read":
+            return
         del self.desk.holders[key]
         if peer.cod and peer.grace_ns:
             self.desk.lost[key] = self.now_ns + peer.grace_ns, peer.cod
@@ -201,6 +206,8 @@ class SessionMachine(RuleBasedStateMachine):
             return
         peer.due += [[66, 8, 0, 0], ("closed", 1000)]
         self.over(peer)
+        if peer.scope == "read":
+            return
         del self.desk.holders[key]
         cancels = [("lost", *key, 1)] if cancel else []
         self.owe(*cancels, *self.note_mode(key, 0, 0))

@@ -291,3 +291,24 @@ def test_a_login_from_elsewhere_or_too_late_is_refused_ses_006():
         venue.keys.add(key)
         assert Peer(venue).login(key) == [("closed", 4001, "110 AUTH")]
         assert Peer(venue, address="10.9.1.1").login(key)[0][0] == (67 if key.networks else "closed")
+
+
+def test_who_may_only_listen_holds_no_lane_ses_010():
+    venue = frozen_venue()
+    ann = live(venue, cod=1)
+    key = generate_key("ann", ("read",))
+    venue.keys.add(key)
+    listeners = [Peer(venue) for _ in range(2)]
+    for listener in listeners:
+        assert listener.login(key)[0][0] == 67
+    assert len(venue.server.lanes) == 3
+    assert [message[0] for message in ann.send(SELL)] == [33], "the answer is the trader's"
+    live(venue, "bob").send([16, 1, 1, 0, 2450, 5, 0, 0])
+    assert [[message[0] for message in peer.frames()] for peer in (ann, *listeners)] == [[35]] * 3
+    ann.send([16, 2, 1, 1, 2460, 3, 0, 0])
+    for listener in listeners:
+        listener.link.feed_eof()
+    assert resting(venue) == [3], "nobody's orders go with a listener"
+    ann.link.feed_eof()
+    assert resting(venue) == []
+    assert len(venue.server.lanes) == 1
