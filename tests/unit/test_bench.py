@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.compare import Gate, factor
 from bench.harness import UNITS, print_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +18,7 @@ NAMES = {
     "gateway.fanout10": "us", "gateway.stuck": "rate_ratio", "gateway.openloop": "ms", "gateway.idle": "mib",
     "gateway.logins": "seconds", "blocks.idle": "ns", "blocks.decide": "ns", "blocks.mixed": "ns", "gate.close": "ns",
     "margin.scan": "ns", "risk.check": "ns", "default.unit": "ns", "default.provider": "ns", "replay.clearing": "ns",
+    "gateway.bots": "us",
 }  # fmt: skip
 BASELINE = {"gateway.stuck": "baseline_orders_per_s"}  # Of the others it is in the figure's unit.
 WITHOUT_BASELINE = {"gateway.logins"}
@@ -27,6 +29,7 @@ GATEWAY = {
     "gateway.batch32": {"user_us", "ratio_c_echo", "ratio_aiohttp_echo", "aiohttp_echo_us"},
     "gateway.quotes": {"user_us", "ratio_c_echo", "ratio_aiohttp_echo", "aiohttp_echo_us"},
     "gateway.tls": {"user_us", "ratio_plaintext"},
+    "gateway.bots": {"user_us", "ratio_aiohttp_echo"},
     "gateway.fanout1": {"user_us", "ratio_c_echo", "us_50", "ratio_c_echo_50"},
     "gateway.fanout10": {"user_us", "ratio_c_echo", "us_50", "ratio_c_echo_50"},
     "gateway.stuck": {"rate_ratio", "mib_per_stuck", "orders_per_s"},
@@ -104,3 +107,28 @@ def test_unknown_name_is_refused():
     done = bench("book.nothing")
     assert done.returncode == 2
     assert "unknown benchmark book.nothing" in done.stderr
+
+
+# Against an earlier run.
+
+
+@pytest.mark.parametrize(
+    ("user_us", "before", "expected"), [(1.1, 1.0, 1.1), (0.5, 1.0, 0.5), (1.0, None, None), (None, 1.0, None)]
+)
+def test_rows_are_compared_by_cpu_in_user_space(user_us, before, expected):
+    assert factor({"user_us": user_us} if user_us else {}, {"user_us": before} if before else {}) == expected
+
+
+def test_slower_rows_are_named(capsys):
+    gate = Gate({"a": {"user_us": 1.0}, "b": {"user_us": 1.0}, "c": {}})
+    rows = [{"name": "a", "user_us": 1.05}, {"name": "b", "user_us": 1.2}, {"name": "c", "us": 3}, {"name": "d"}]
+    assert list(gate.watch(iter(rows))) == rows
+    assert gate.slower == ["b"]
+    assert capsys.readouterr().err == "a: 1.05 x the user-space CPU\nb: 1.2 x the user-space CPU, slower\n"
+
+
+def test_a_file_that_is_no_run_is_refused(tmp_path):
+    (tmp_path / "run.jsonl").write_text("[1]\n")
+    done = bench("--against", str(tmp_path / "run.jsonl"), "book.mixed")
+    assert done.returncode == 2
+    assert "must have one JSON object" in " ".join(done.stderr.replace("│", " ").split())
