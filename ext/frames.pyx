@@ -15,9 +15,15 @@ from libc.string cimport memcpy, memmove
 
 
 cdef extern from "<sys/socket.h>" nogil:
-    ssize_t send(int fd, const void *data, size_t size, int flags)
     int MSG_DONTWAIT
     int MSG_NOSIGNAL
+
+cdef extern from "<sys/syscall.h>" nogil:
+    long SYS_sendto
+
+cdef extern from "<unistd.h>" nogil:
+    # Not `send`: in a process with threads it is a place where one may be cancelled, which costs as much as the rest.
+    long syscall(long number, ...)
 
 
 class WireError(Exception):
@@ -197,15 +203,17 @@ cdef class FrameParser:
     cdef bint send_now(self) except -1:
         """Give what is queued to the system by ourselves, as far as it takes it; False if something is left.
 
-        Only while the transport has nothing of its own to send. A transport that closes has closed the descriptor,
-        or will, and it may be another connection's by now.
+        Only while the transport has nothing of its own to send. The descriptor is the transport's until it has told
+        of the connection's end (`feed_eof`), however it was closed.
         """
         cdef ssize_t sent
         if self.is_queued:
             self.is_queued = self.transport.get_write_buffer_size() > 0
-        if self.is_queued or self.transport.is_closing():
+        if self.is_queued:
             return False
-        sent = send(self.fd, self.out.data, self.out.size, MSG_DONTWAIT | MSG_NOSIGNAL)
+        sent = syscall(
+            SYS_sendto, self.fd, self.out.data, <size_t>self.out.size, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, <size_t>0
+        )
         if sent < self.out.size:
             if sent > 0:                    # An error is met again by the transport, which knows what to do.
                 self.out.drop(sent)
@@ -245,6 +253,7 @@ cdef class FrameParser:
         self.state = S_CLOSED
         self.has_rest = False
         self.transport = None
+        self.fd = -1
         self.ended(True)
 
     def send(self, bytes payload, int opcode=OP_BINARY):

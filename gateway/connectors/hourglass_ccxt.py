@@ -752,7 +752,9 @@ class hourglass(Exchange):
                         raise errors.ExchangeClosedByUser(f"{self.id} was closed before the answer came")
                     return answer.result() if answer.done() else await lost
                 except errors.NetworkError:
-                    if answer.done() or attempt == self.options["reconnectAttempts"]:
+                    if answer.done():  # It came before the connection was lost, or is such an error itself.
+                        return answer.result()
+                    if attempt == self.options["reconnectAttempts"]:
                         raise
                     if pending.client is not None:
                         self.forget(pending.client)

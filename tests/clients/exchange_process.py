@@ -3,11 +3,12 @@
 import json
 import os
 import re
-import select
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from waiting import says_something
 
 from exchange.units import HOUR_NS
 from gateway.auth import KeyStore, generate_key
@@ -71,8 +72,7 @@ class ExchangeProcess:
             cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        readable, _, _ = select.select([self._process.stdout], [], [], START_S_MAX)
-        banner = self._process.stdout.readline() if readable else ""
+        banner = self._process.stdout.readline() if says_something(self._process.stdout, START_S_MAX) else ""
         served = re.match(r"hourglass serves http://127\.0\.0\.1:(\d+) from ", banner)
         assert served, f"the venue must start, said {banner!r}"
         self.port = int(served[1])

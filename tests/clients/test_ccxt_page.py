@@ -2,7 +2,6 @@
 
 import os
 import re
-import select
 import shlex
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from waiting import says_something
 
 pytest.importorskip("ccxt", reason="ccxt is not installed", exc_type=ImportError)
 
@@ -48,8 +48,7 @@ def served(tmp_path):
     subprocess.run(copy, cwd=tmp_path, check=True, timeout=COMMAND_S_MAX)
     key, _ = hourglass(tmp_path, new_key[1:]).communicate(timeout=COMMAND_S_MAX)
     venue = hourglass(tmp_path, [*serve[1:], "--port", "0"])
-    readable, _, _ = select.select([venue.stdout], [], [], COMMAND_S_MAX)
-    banner = venue.stdout.readline() if readable else ""
+    banner = venue.stdout.readline() if says_something(venue.stdout, COMMAND_S_MAX) else ""
     found = re.match(r"hourglass serves http://127\.0\.0\.1:(\d+) ", banner)
     assert found, banner
     try:

@@ -2,12 +2,12 @@
 
 import os
 import re
-import select
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+from waiting import says_something
 
 from exchange.engine import Engine
 from exchange.records import EVENT, EventFlag, EventType
@@ -59,8 +59,7 @@ class Grounds:
 
 def url_of(process):
     """Wait for the banner of a venue that starts; the address of its WebSocket."""
-    readable, _, _ = select.select([process.stdout], [], [], START_S_MAX)
-    banner = process.stdout.readline() if readable else ""
+    banner = process.stdout.readline() if says_something(process.stdout, START_S_MAX) else ""
     while "was moved to" in banner:  # What the kill left half written: told, and not an error.
         banner = process.stdout.readline()
     served = re.match(r"hourglass serves http://(\S+) from ", banner)

@@ -5,7 +5,6 @@ what one address has used up does not concern the next.
 """
 
 import itertools
-import select
 import signal
 import socket
 import statistics
@@ -19,6 +18,7 @@ from typing import NamedTuple
 import msgpack
 from served import ROOT, Grounds, environment, url_of
 from test_frames import BINARY, CLOSE, masked
+from waiting import says_something
 
 from gateway.auth import sign
 
@@ -244,4 +244,4 @@ class Attacked:
 
 def is_readable(peer):
     """Whether there is something to read, or the end."""
-    return bool(select.select([peer.socket], [], [], 0)[0])
+    return says_something(peer.socket, 0)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from waiting import says_something
 
 from exchange import commands
 from exchange.engine import Engine
@@ -258,8 +258,7 @@ class Served:
             cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        readable, _, _ = select.select([self.process.stdout], [], [], 20)
-        self.banner = self.process.stdout.readline() if readable else ""
+        self.banner = self.process.stdout.readline() if says_something(self.process.stdout, 20) else ""
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)

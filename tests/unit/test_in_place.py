@@ -7,6 +7,7 @@ import os
 import socket
 
 import pytest
+import uvloop
 from test_frames import masked, server_frames
 from test_sequencer import FakeEngine, FakeLog
 
@@ -213,7 +214,7 @@ class Sent:
     def __init__(self):
         self.ours, self.peer = socket.socketpair()
         self.ours.setblocking(False)
-        self.given, self.waiting, self.closing = b"", 0, False
+        self.given, self.waiting = b"", 0
 
     def write(self, data):
         self.given += data
@@ -221,11 +222,8 @@ class Sent:
     def get_write_buffer_size(self):
         return self.waiting
 
-    def is_closing(self):
-        return self.closing
-
     def close(self):
-        self.closing = True
+        pass
 
     def got(self):
         self.peer.setblocking(False)
@@ -270,12 +268,47 @@ def test_nothing_overtakes_what_the_transport_has(talker):
     assert server_frames(talker.transport.got()) == [(2, b"third")]
 
 
-def test_a_closing_transport_is_left_alone(talker):
+def test_a_connection_that_is_gone_is_sent_nothing(talker):
     """Its descriptor may be another connection's by now."""
-    talker.transport.closing = True
-    talker.feed_data(masked(2, b"late"))
-    assert talker.transport.got() == b""
-    assert server_frames(talker.transport.given) == [(2, b"late")]
+    talker.send(b"late")
+    talker.feed_eof()
+    talker.flush()
+    assert talker.transport is None
+    assert talker.fd == -1
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("how", ["abort", "close", "peer"])
+def test_a_descriptor_is_the_transports_until_it_has_told_of_the_end(loop, how):
+    class Protocol(asyncio.Protocol):
+        def connection_made(self, transport):
+            self.transport, self.gone = transport, asyncio.get_running_loop().create_future()
+            self.fd = transport.get_extra_info("socket").fileno()
+            self.inode = os.fstat(self.fd).st_ino
+            made.set_result(self)
+
+        def connection_lost(self, error):
+            self.gone.set_result(os.fstat(self.fd).st_ino)
+
+    async def main():
+        nonlocal made
+        running = asyncio.get_running_loop()
+        made = running.create_future()
+        server = await running.create_server(Protocol, "127.0.0.1", 0)
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        protocol = await made
+        if how == "peer":
+            writer.close()
+        else:
+            getattr(protocol.transport, how)()
+            assert os.fstat(protocol.fd).st_ino == protocol.inode
+        assert await protocol.gone == protocol.inode
+        writer.close()
+        server.close()
+
+    made = None
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(asyncio.wait_for(main(), 10))
 
 
 def test_what_the_system_does_not_take_is_left_to_the_transport(talker):

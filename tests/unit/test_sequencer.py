@@ -26,6 +26,9 @@ class FakeLog:
         self.failure = None
         self.signal = os.eventfd(0, os.EFD_NONBLOCK)
 
+    def __del__(self):
+        os.close(self.signal)
+
     def append(self, first_seq, ts_ns, count, body):
         if isinstance(self.failure, OSError):
             raise self.failure
