@@ -15,7 +15,6 @@ from gateway.protocol import CCXT  # noqa: E402
 
 TEST_S_MAX = 60
 NEWS_S_MAX = 10
-TO_COME = {"/v1/trades", "/v1/candles", "/v1/curve"}  # Documented, and not in every venue yet.
 
 
 def account_of(exchange, key, **config):
@@ -77,7 +76,7 @@ def test_reasons_are_those_of_the_protocol():
 def test_every_path_is_in_the_api():
     described = {endpoint.path: endpoint.is_signed for endpoint in ENDPOINTS if endpoint.path != "/metrics"}
     known = {f"/{path}": kind == "private" for kind, paths in PATHS.items() for path in paths}
-    assert {path: is_signed for path, is_signed in known.items() if path not in TO_COME - described.keys()} == described
+    assert known == described
 
 
 def test_what_it_has_is_there():
@@ -518,9 +517,6 @@ def test_candles_and_trades_as_they_are_documented(shared):
     run(main)
 
 
-@pytest.mark.skipif(
-    not {endpoint.path for endpoint in ENDPOINTS} >= TO_COME, reason="the venue has no trades, candles and curves yet"
-)
 def test_candles_and_trades_of_the_venue(shared):
     async def main():
         async with accounts(shared, "ann", "bob") as (ann, bob):

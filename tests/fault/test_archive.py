@@ -6,17 +6,16 @@ import hashlib
 import hmac
 import io
 import signal
-import subprocess
-import sys
 import time
 
 import aiohttp
 import msgpack
 import pytest
-from served import ROOT, Grounds, environment, kill, url_of
+from served import Grounds, kill, url_of
 
 from exchange.reasons import RejectReason as R
-from gateway.archive import ARCHIVE_MESSAGES_MAX
+from ext.link import Link
+from gateway.archive import ARCHIVE_MESSAGES_MAX, Archive, Wanted
 from gateway.archive_reader import Messages
 from gateway.auth import KeyStore, generate_key
 from gateway.protocol import Channel, MessageType
@@ -36,12 +35,7 @@ def venue(tmp_path_factory):
     keys.add(grounds.desk)
     keys.save(directory / "keys.json")
     (directory / "venue.toml").write_text(LIMITS)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gateway.cli", "serve", "--journal", str(grounds.journal), "--port", "0", "--keys",
-         str(directory / "keys.json"), "--setup", str(directory / "setup.jsonl"), "--config",
-         str(directory / "venue.toml")],
-        cwd=ROOT, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    process = grounds.spawn(0, "--config", str(directory / "venue.toml"))
     grounds.url = url_of(process)
     grounds.told = run(trade(grounds))
     yield grounds
@@ -226,19 +220,30 @@ def test_only_what_is_wanted_is_kept_ses_074():
     assert kept(3, 2, *stream) == (b"", True)
 
 
-def test_a_request_is_bounded_ses_074():
-    assert ARCHIVE_MESSAGES_MAX == 65_536
+def test_a_request_is_bounded_ses_074(monkeypatch):
+    """What is over is left for the next request."""
+    asked = []
+
+    async def look(archive, wanted):
+        asked.append((wanted.first, wanted.last))
+
+    monkeypatch.setattr(Archive, "_answer", look)
+
+    async def main():
+        archive = Archive("nowhere")
+        link = Link(None, lambda records: False)
+        for first, last in ((1, ARCHIVE_MESSAGES_MAX), (5, 10**9), (7, 8)):
+            assert archive.ask(Wanted(link, 1, [1], False, first, last))
+        await archive._task
+
+    run(main())
+    assert asked == [(1, ARCHIVE_MESSAGES_MAX), (5, ARCHIVE_MESSAGES_MAX + 4), (7, 8)]
 
 
 def test_a_journal_that_cannot_be_read_ends_the_connection_ses_074(tmp_path):
     grounds = Grounds(tmp_path, ("ann", "bob"), time.time_ns())
     (tmp_path / "venue.toml").write_text(LIMITS)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gateway.cli", "serve", "--journal", str(grounds.journal), "--port", "0", "--keys",
-         str(tmp_path / "keys.json"), "--setup", str(tmp_path / "setup.jsonl"), "--config",
-         str(tmp_path / "venue.toml")],
-        cwd=ROOT, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    process = grounds.spawn(0, "--config", str(tmp_path / "venue.toml"))
     grounds.url = url_of(process)
 
     async def main():

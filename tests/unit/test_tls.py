@@ -84,7 +84,8 @@ def test_versions_that_are_spoken(pair, version):
         async with secured(pair) as (venue, trust):
             trust.minimum_version = trust.maximum_version = version
             async with connect(url(venue), venue.key["ann"], ssl=trust) as ann:
-                await ann.buy(venue.symbols[0], lots=1, price="2.45")
+                order = await ann.buy(venue.symbols[0], lots=1, price="2.45")
+                assert order.is_open
 
     run_loop(main())
 
