@@ -66,8 +66,8 @@ def traders_of():
 @contextlib.asynccontextmanager
 async def trading(traders, url, grounds, **terms):
     """All of them trade until the block ends; then every answer and all news are waited for."""
-    over, stopped = asyncio.Event(), asyncio.Barrier(len(traders))
-    works = [trader.trade(url, grounds.key[trader.account], over, stopped, **terms) for trader in traders]
+    over, together = asyncio.Event(), asyncio.Barrier(len(traders))
+    works = [trader.trade(url, grounds.key[trader.account], over, together, **terms) for trader in traders]
     tasks = [asyncio.create_task(work) for work in works]
     while not all(trader.session for trader in traders):
         await asyncio.sleep(0.01)

@@ -28,11 +28,14 @@ class Trader:
         self.session = None
         self._dice = random.Random(seed)
 
-    async def trade(self, url, key, over, stopped, **terms):
-        """Trade until the event is set; when all have every answer (a barrier), hear the last news."""
+    async def trade(self, url, key, over, together, **terms):
+        """Trade until the event is set. The barrier is met twice: all listen before the first one trades, and all
+        have every answer before the last news are heard.
+        """
         async with connect(url, key, lane=self.lane, **terms) as session:
             self.session = session
             hearing = asyncio.create_task(self._hear(session.events(Fill, Done, Replaced, Reconnecting, Reconnected)))
+            await together.wait()
             flying = deque()
             while not over.is_set():
                 while len(flying) < IN_FLIGHT:
@@ -40,7 +43,7 @@ class Trader:
                 with contextlib.suppress(OrderRejected):
                     await flying.popleft()
             await asyncio.gather(*flying, return_exceptions=True)
-            await stopped.wait()
+            await together.wait()
             await session.ping()
             await asyncio.sleep(0)  # The reader takes what was offered before the answer.
             hearing.cancel()
