@@ -73,11 +73,15 @@ void say_ready_and_wait(void) {
     while (told_count == before) poll_once(UINT64_MAX);
 }
 
-void open_and_wait(void) {
+void open_all(void) {
     sessions_open();
     while (ready_count < given.sessions) {
         poll_once(UINT64_MAX);
         if (ended_count) die("%d of %d sessions were closed at once", ended_count, given.sessions);
     }
+}
+
+void open_and_wait(void) {
+    open_all();
     say_ready_and_wait();
 }

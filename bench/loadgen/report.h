@@ -15,6 +15,8 @@ void report_curve(const char *name, const histogram *h);
 void report_types(const uint64_t by_type[256]);
 void report_end(void);
 
-/* Opens all sessions, says "ready", and waits for the next line. */
+/* Opens all sessions, and returns when they can be used. */
+void open_all(void);
+/* The same, says "ready", and waits for the next line. */
 void open_and_wait(void);
 void say_ready_and_wait(void);
