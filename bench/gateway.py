@@ -16,7 +16,7 @@ from typing import Any
 from bench.certificate import self_signed
 from bench.gateway_messages import QUOTE_LEGS, Frame, batch_frames, quote_frames, single_frames
 from bench.gateway_process import Sample, Server, journal_directories, measured
-from bench.harness import Row, benchmark, conditions, middle
+from bench.harness import AIOHTTP, LOOP, Row, benchmark, conditions, middle
 
 ROUNDS = 5
 AIOHTTP_ORDERS_MAX = 2_000  # Of a session: it takes ten times as long over each.
@@ -82,7 +82,7 @@ def figures(ours: Series, floor: Series) -> Row:
 
 def beside_aiohttp(row: Row, ours: Series, echo: Series, detail: dict[str, Any]) -> None:
     row |= {"aiohttp_echo_us": echo.us, "aiohttp_echo_user_us": echo.user_us, "ratio_aiohttp_echo": ours.ratio(echo)}
-    detail["aiohttp_echo"] = "stock aiohttp, async for, echoing the same orders one message each"
+    detail["aiohttp_echo"] = f"{AIOHTTP}, async for, echoing the same orders one message each"
 
 
 def compare(
@@ -107,7 +107,7 @@ def compare(
             framed.add(measured(Server.python("echo"), "orders", [frames], login=False, **load))
     place, *others = places
     detail = conditions(
-        **load, orders=units * sessions, loop="uvloop", journal=place, answer_bytes=size,
+        **load, orders=units * sessions, loop=LOOP, journal=place, answer_bytes=size,
         baseline="C echo: epoll, unmasks the same frames, answers each with as many bytes as the venue",
     )  # fmt: skip
     row = figures(ours[place], floor)
@@ -164,7 +164,7 @@ def gateway_tls(small: bool) -> Row:
                 server = Server.python("venue", sessions=sessions, directory=place[1], **options)
                 series.add(measured(server, "orders", [frames], sessions=sessions, tls=series is secured))
     detail = conditions(
-        sessions=sessions, in_flight=1, orders=count * sessions, loop="uvloop", journal=place[0],
+        sessions=sessions, in_flight=1, orders=count * sessions, loop=LOOP, journal=place[0],
         tls="1.3, OpenSSL by Python's ssl, ECDSA P-256; handshakes are not counted",
     )  # fmt: skip
     return {

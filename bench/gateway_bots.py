@@ -11,7 +11,7 @@ from bench.gateway import Series, rounds
 from bench.gateway_messages import Frame, client_frame, single_frames
 from bench.gateway_process import Sample, Server, Usage, journal_directories, usage
 from bench.gateway_server import key_of
-from bench.harness import Row, benchmark, conditions
+from bench.harness import AIOHTTP, LOOP, Row, benchmark, conditions
 from gateway.auth import sign
 
 HELLO, WELCOME, ACK, REJECT = 64, 67, 33, 34
@@ -122,9 +122,9 @@ def gateway_bots(small: bool) -> Row:
         ours.add(measured(Server.python("venue", directory=directory, sessions=SESSIONS), frames, True))
         echo.add(measured(Server.python("echo"), echoed, False))
     detail = conditions(
-        sessions=SESSIONS, in_flight=IN_FLIGHT, orders=count * SESSIONS, loop="uvloop", journal=place,
+        sessions=SESSIONS, in_flight=IN_FLIGHT, orders=count * SESSIONS, loop=LOOP, journal=place,
         load="asyncio on uvloop, one process; all that was answered in a read is sent again in one write",
-        baseline="stock aiohttp, async for, echoing the same orders",
+        baseline=f"{AIOHTTP}, async for, echoing the same orders",
     )  # fmt: skip
     return {
         "us": ours.us, "user_us": ours.user_us, "baseline": "aiohttp echo", "baseline_us": echo.us,

@@ -8,7 +8,7 @@ from typing import Any
 from bench.gateway import Series, answer_bytes, figures, rounds
 from bench.gateway_messages import public_frames
 from bench.gateway_process import Server, journal_directories, measured
-from bench.harness import Row, benchmark, conditions
+from bench.harness import LOOP, Row, benchmark, conditions
 from gateway.protocol import Channel, MessageType
 
 SUBSCRIBERS = (100, 1_000)
@@ -39,7 +39,7 @@ def compare(messages: int, small: bool) -> Row:
         found[subscribers] = fan_out(subscribers, messages, count, small)
     (few, (ours, floor, digest, size)), (many, (ours_many, floor_many, _, _)) = found.items()
     detail = conditions(
-        subscribers=few, messages_a_write=messages, message_bytes=size, loop="uvloop", channel="l2",
+        subscribers=few, messages_a_write=messages, message_bytes=size, loop=LOOP, channel="l2",
         baseline="C epoll broadcaster, as many bytes, the same messages joined in a write",
     )  # fmt: skip
     row = figures(ours, floor) | {"baseline": "C broadcast"}

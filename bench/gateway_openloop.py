@@ -10,7 +10,7 @@ from typing import Any
 from bench.gateway import answer_bytes
 from bench.gateway_messages import single_frames
 from bench.gateway_process import Sample, Server, journal_directories, measured
-from bench.harness import Row, benchmark, conditions
+from bench.harness import LOOP, Row, benchmark, conditions
 
 SESSIONS = 50
 RATE_PER_S = 20_000
@@ -58,7 +58,7 @@ def gateway_openloop(small: bool) -> Row:
         "baseline": "C echo", "baseline_ms": floor["p99_ms"], "ratio": round(row["ms"] / floor["p99_ms"], 3),
         "ratio_c_echo": round(row["ms"] / floor["p99_ms"], 3), "c_echo": floor, "hash": digests.pop()[:16],
         "conditions": conditions(
-            sessions=SESSIONS, orders_per_s=rate, seconds=seconds, loop="uvloop", journal=place,
+            sessions=SESSIONS, orders_per_s=rate, seconds=seconds, loop=LOOP, journal=place,
             figure="p99 from the time an order was due to its ack, on loopback",
         ),
     }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 from bench.gateway import rounds
 from bench.gateway_messages import BUY, SELL, trading_frames
 from bench.gateway_process import Load, Server, forget_peak, journal_directories, measured, memory_mib
-from bench.harness import Row, benchmark, conditions, middle
+from bench.harness import LOOP, Row, benchmark, conditions, middle
 from gateway.protocol import Channel
 
 IDLE_SESSIONS = 10_000
@@ -49,7 +49,7 @@ def gateway_idle(small: bool) -> Row:
     row = {
         "mib": round(after, 1), "baseline": "without sessions", "baseline_mib": round(before, 1),
         "ratio": round(after / before, 2), "kib_per_session": round((after - before) * 1024 / count, 2),
-        "hash": digest[:16], "conditions": conditions(sessions=count, loop="uvloop", journal=name),
+        "hash": digest[:16], "conditions": conditions(sessions=count, loop=LOOP, journal=name),
     }  # fmt: skip
     return row | ({"reason": reason} if reason else {})
 
@@ -73,7 +73,7 @@ def gateway_logins(small: bool) -> Row:
         "user_us": round(middle([sample.user_s for sample in samples]) / (2 * count) * 1e6, 2),
         "p50_ms": middle([sample.result["p50_ms"] for sample in samples]),
         "hash": samples[0].digest[:16],
-        "conditions": conditions(logins=count, storms=2, loop="uvloop", journal=name, us="of a login and its logout"),
+        "conditions": conditions(logins=count, storms=2, loop=LOOP, journal=name, us="of a login and its logout"),
     }  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def gateway_stuck(small: bool) -> Row:
         "baseline": "without stuck readers", "baseline_orders_per_s": round(middle([sample[0] for sample in without])),
         "cut": sum(sample[2] for sample in with_one + with_many), "hash": with_one[0][3][:16],
         "conditions": conditions(
-            sessions=sessions, in_flight=64, orders=count * sessions, rounds=len(with_one), loop="uvloop",
+            sessions=sessions, in_flight=64, orders=count * sessions, rounds=len(with_one), loop=LOOP,
             journal=place()[0], receive_buffer_bytes=STUCK_RECEIVE_BYTES, stuck_for_memory=STUCK,
         ),
     }  # fmt: skip
