@@ -170,7 +170,9 @@ class Server:
                 self.publisher.copies.open(key.firm)
 
     def drain(self) -> None:
-        """Refuse new connections and new orders."""
+        """Refuse new connections and new orders, and say so, once."""
+        if self.is_draining:
+            return
         self.is_draining = True
         for connection in self._connections:
             connection.link.gate = int(RejectReason.DRAINING)

@@ -208,6 +208,9 @@ def test_drained_server_says_so_and_takes_no_connections():
             async with aiohttp.ClientSession() as http:
                 with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
                     await http.ws_connect(venue.url)
+            stopping = asyncio.ensure_future(venue.server.stop())
+            assert await ann.next() == ("closed", 4012), "the notice is not given twice"
+            await stopping
 
     run(main())
 
