@@ -32,7 +32,7 @@ GATEWAY = {
     "gateway.bots": {"user_us", "ratio_aiohttp_echo"},
     "gateway.fanout1": {"user_us", "ratio_c_echo", "us_50", "ratio_c_echo_50"},
     "gateway.fanout10": {"user_us", "ratio_c_echo", "us_50", "ratio_c_echo_50"},
-    "gateway.stuck": {"rate_ratio", "mib_per_stuck", "orders_per_s"},
+    "gateway.stuck": {"rate_ratio", "mib_per_stuck", "mib_per_stuck_private", "orders_per_s"},
     "gateway.openloop": {"p50_ms", "p99_ms", "p999_ms", "max_ms", "lost", "curve", "c_echo"},
     "gateway.idle": {"kib_per_session"},
     "gateway.logins": {"seconds_max", "us"},
