@@ -8,9 +8,9 @@ from ext.views cimport GapView, Outbox
 
 
 cdef enum:
-    OPS_MAX = 1000              # Of one l3 message.
-    SNAPSHOT_ORDERS_MAX = 20000     # Of one side that a snapshot tells, the best first,
-    SNAPSHOT_PART_ORDERS = 1000     # in messages of so many.
+    L3_CHANGES_MAX = 1000       # Of one message.
+    L3_SNAPSHOT_ORDERS_MAX = 20000  # Of one side that a snapshot tells, the best first,
+    L3_PART_ORDERS = 1000       # in messages of so many.
 
 cdef enum:                      # What can happen to an order that is seen.
     OP_ADD = 0

@@ -20,7 +20,7 @@ cdef enum:
 
 
 cdef class OrderRows:
-    """The orders of all instruments, by the slots of their handles: the core gives a slot back before it takes a new one."""
+    """The orders of all instruments, by the slots of their handles, which no two that are alive share."""
 
     def __dealloc__(self):
         free(self.rows)
@@ -185,7 +185,7 @@ cdef class OrderBoard:
     cdef int note(self, int op, const Row *row, int32_t lots) except -1:
         """Add an operation to the present message; without a listener it is only counted."""
         cdef uint8_t *to
-        if self.ops_count == OPS_MAX:
+        if self.ops_count == L3_CHANGES_MAX:
             self.end_message()
         self.ops_count += 1
         if self.view is None or not self.view.followers:
@@ -234,7 +234,7 @@ cdef class OrderBoard:
     cdef int put_snapshot(self, Buffer out, list messages) except -1:
         """Append the l3_snap messages: as frames to `out`, or, where there is a list, to that without frames.
 
-        The best SNAPSHOT_ORDERS_MAX of each side; how many there are beyond is said.
+        The best L3_SNAPSHOT_ORDERS_MAX of each side; how many there are beyond is said.
         """
         cdef Ranked *ranked = <Ranked *>malloc(max(self.count, 1) * sizeof(Ranked))
         cdef Py_ssize_t kept, at = 0, size
@@ -243,7 +243,7 @@ cdef class OrderBoard:
         try:
             kept = self.rank(ranked)
             while True:
-                size = min(kept - at, SNAPSHOT_PART_ORDERS)
+                size = min(kept - at, L3_PART_ORDERS)
                 self.put_part(out, messages, ranked + at, size, kept - at - size > 0, self.count - kept)
                 at += size
                 if at == kept:
@@ -267,8 +267,8 @@ cdef class OrderBoard:
             count += 1
             slot = row.next
         qsort(ranked, count, sizeof(Ranked), compare)
-        bids_kept = min(bids, SNAPSHOT_ORDERS_MAX)
-        asks_kept = min(count - bids, SNAPSHOT_ORDERS_MAX)
+        bids_kept = min(bids, L3_SNAPSHOT_ORDERS_MAX)
+        asks_kept = min(count - bids, L3_SNAPSHOT_ORDERS_MAX)
         if bids_kept < bids:
             for at in range(asks_kept):
                 ranked[bids_kept + at] = ranked[bids + at]

@@ -129,8 +129,8 @@ cdef class Market:
     cdef int publish(self, Buffer news, Outbox box) except -1:
         """Queue what a batch has changed, encoded once and copied to each follower.
 
-        Trades come first, then orders, then depth, then best prices, then the phase: what was traded at the end of a call is told
-        before the phase that follows it.
+        Trades come first, then orders, then depth, then best prices, then the phase: what was traded at the end of a
+        call is told before the phase that follows it.
         """
         if self.trades.size:
             self.view(CHANNEL_TRADES).publish(self.trades, self.seq[CHANNEL_TRADES], box)

@@ -143,7 +143,7 @@ class BookDelta:
 
 @dataclass(slots=True)
 class OrdersSnapshot:
-    """Visible orders one by one: rows of order, side, ticks, lots, as they would trade; `more`: another part follows."""
+    """Visible orders one by one: rows of order, side, ticks, lots, as they would trade; `more`: it goes on."""
 
     inst: int
     seq: int

@@ -335,15 +335,16 @@ REPLIES: tuple[Message, ...] = (
         "What happened to single orders, `[[op, order, side, px, qty], ...]`. `op` 0: it comes to rest at the back of "
         "its price and shows `qty`; 1: it shows `qty`, and keeps its place; 2: it is gone; 3: `qty` of it were traded, "
         "and it is gone when nothing that it showed is left. `order` is the `gseq` of the command that placed it: the "
-        "one its owner has in the ack; the bid and the ask of a leg of a quote have the same. Apply it if `seq` is your "
-        "seq + 1; skip it if it is not above yours; else ask for a snapshot.",
+        "one its owner has in the ack; the bid and the ask of a leg of a quote have the same. Apply it if `seq` is "
+        "your seq + 1; skip it if it is not above yours; else ask for a snapshot.",
     ),
     Message(
         MessageType.L3_SNAP,
         "inst seq ts more untold orders",
-        "The orders of the visible book one by one, `[[order, side, px, qty], ...]` with what they show: bids, the best "
-        "first, then asks, those of a price in the order in which they will trade. `more` 1: the next message goes on. "
-        "`untold`: so many are further away than the 20,000 of a side that are told; what happens to them is told.",
+        "The orders of the visible book one by one, `[[order, side, px, qty], ...]` with what they show: bids, the "
+        "best first, then asks, those of a price in the order in which they will trade. `more` 1: the next message "
+        "goes on. `untold`: so many are further away than the 20,000 of a side that are told; what happens to them "
+        "is told.",
     ),
     Message(
         MessageType.STATUS,

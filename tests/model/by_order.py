@@ -7,7 +7,7 @@ from twin import Alone, take_steps
 
 from exchange.records import Side
 from ext.router import Router
-from gateway.client.by_order import BookByOrder
+from gateway.client.book_by_order import BookByOrder
 from gateway.client.events import OrdersChanged, OrdersSnapshot
 from gateway.protocol import Channel, MessageType
 

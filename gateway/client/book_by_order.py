@@ -1,4 +1,4 @@
-"""A copy of one instrument's visible book, order by order: who stands before whom, and how much is ahead of an order."""
+"""A copy of one instrument's visible book, order by order: who stands before whom, and how much is ahead of one."""
 
 import asyncio
 from collections.abc import Iterator
@@ -97,7 +97,7 @@ class BookByOrder:
         self._changed.set()
 
     def apply(self, message: OrdersChanged) -> bool:
-        """Take what has changed. False when messages are missing: a new snapshot must be fetched, and mends the book."""
+        """Take what has changed. False when messages are missing: a new snapshot must be fetched, and mends it."""
         if not self.is_current:
             is_full = len(self._held) >= CHANGES_HELD_MAX
             if is_full:

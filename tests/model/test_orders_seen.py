@@ -2,6 +2,7 @@
 
 import pytest
 from by_order import Told
+from clearing_flow import ClearingFlow
 from flow import Flow
 from market_flow import MarketFlow
 from twin import TINY, run_flow
@@ -32,3 +33,15 @@ def test_orders_are_right_after_every_single_command_mkd_040():
     told = Told(ReferenceCore(**ROOMY))
     run_flow(told, MarketFlow(11), batches=1_500, count=1)
     assert told.follower.messages > 300
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_orders_are_right_whatever_the_clearinghouse_takes_mkd_040(seed):
+    told, flow = Told(ReferenceCore(**ROOMY)), MarketFlow(seed)
+    steps = ClearingFlow(seed, flow.accounts + len(flow.providers))
+    flow.learn(told.apply(flow.opening(), flow.now_ns))
+    for _ in range(250):
+        flow.learn(told.apply(*flow.batch(10)))
+        events, _ = told.clear(steps.steps(told.plain.core, flow.instruments), flow.now_ns)
+        flow.learn(events)
+    assert told.follower.ops == {0, 1, 2, 3}
