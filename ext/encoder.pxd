@@ -12,8 +12,10 @@ cdef enum:                      # Message types that are not also record types.
     T_L1 = 96
     T_L2_SNAP = 98
     T_L2_DELTA = 99
+    T_L3 = 100
     T_CANDLE = 102
     T_GAP = 105
+    T_L3_SNAP = 109
     T_COPY = 125
 
 cdef enum:                      # Kinds of notices (exchange/records.py).

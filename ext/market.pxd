@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from ext.by_order cimport OrderBoard, OrderRows
 from ext.depth cimport Ladder
 from ext.depth_view cimport DepthView
 from ext.frames cimport Buffer
@@ -20,7 +21,8 @@ cdef enum:                      # Channels of a subscription.
     CHANNEL_STRIPS = 6
     CHANNEL_MARKS = 7
     CHANNEL_CANDLES = 8
-    CHANNELS = 9                # Of instruments; the channel curve is of classes (gateway/curves.py).
+    CHANNEL_L3 = 12
+    CHANNELS = 13               # Of those between, none is of instruments (gateway/curves.py, gateway/copies.py).
 
 
 cdef class Market:
@@ -31,6 +33,7 @@ cdef class Market:
     cdef list views             # By channel: View, or None where nobody ever subscribed.
     cdef list depth_views       # Of the channel l2: those with followers, one a depth.
     cdef list series            # Candles by interval, from the first trade or subscription on; else None.
+    cdef OrderBoard by_order
     cdef RecentTrades recent    # From the first trade on.
     cdef uint64_t seq[CHANNELS]     # Of the last message, by channel.
     cdef int64_t best[4]        # What the last l1 message said.

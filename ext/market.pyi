@@ -35,6 +35,8 @@ class Market:
         """Return (bid, lots, ask, lots) of the visible book, 0 and 0 where there is none."""
     def l2_snapshot(self, depth: int = 0) -> bytes:
         """Return an l2_snap message of the best `depth` levels of each side; 0: of as many as a snapshot has."""
+    def l3_snapshot(self) -> list[bytes]:
+        """Return the l3_snap messages that tell the orders one by one. O(n log n) in them."""
     def candle_snapshot(self, interval_s: int) -> bytes | None:
         """Return the message that says how the candle of an interval stands, or None before the first trade."""
     def candle_history(

@@ -20,8 +20,9 @@ cdef tuple INTERVALS_S = (60, 300, 3600)
 cdef class Market:
     """The public side of one instrument."""
 
-    def __cinit__(self, uint32_t instrument, Py_ssize_t book_depth_max=1000):
+    def __cinit__(self, uint32_t instrument, Py_ssize_t book_depth_max=1000, OrderRows orders=None):
         self.instrument = instrument
+        self.by_order = OrderBoard(OrderRows() if orders is None else orders, instrument)
         self.book_depth_max = book_depth_max
         self.bids = Ladder(1)
         self.asks = Ladder(-1)
@@ -44,6 +45,8 @@ cdef class Market:
                 view = LatestView(channel, self.instrument)
             elif channel == CHANNEL_TRADES:
                 view = GapView(channel, self.instrument)
+            elif channel == CHANNEL_L3:
+                view = self.by_order.open_view(channel)
             else:
                 view = View(channel, self.instrument)
             view.seq = self.seq[channel]
@@ -126,11 +129,13 @@ cdef class Market:
     cdef int publish(self, Buffer news, Outbox box) except -1:
         """Queue what a batch has changed, encoded once and copied to each follower.
 
-        Trades come first, then depth, then best prices, then the phase: what was traded at the end of a call is told
-        before the phase that follows it.
+        Trades come first, then orders, then depth, then best prices, then the phase: what was traded at the end of a
+        call is told before the phase that follows it.
         """
         if self.trades.size:
             self.view(CHANNEL_TRADES).publish(self.trades, self.seq[CHANNEL_TRADES], box)
+        self.by_order.ts_us = self.ts_us
+        self.by_order.publish(box)
         if self.depth_views and (self.bids.touched.count or self.asks.touched.count):
             self.bids.touched.settle()
             self.asks.touched.settle()
@@ -156,7 +161,7 @@ cdef class Market:
 
     def last_seq(self, int channel):
         """Return the sequence number of a channel's last message."""
-        return self.seq[channel]
+        return self.by_order.seq if channel == CHANNEL_L3 else self.seq[channel]
 
     def load(self, list bids, list asks):
         """Set the depth from [(price, lots), ...] of each side, as when the server starts."""
@@ -176,6 +181,12 @@ cdef class Market:
         cdef Py_ssize_t levels = min(depth, self.book_depth_max) if depth else self.book_depth_max
         put_book(out, self.instrument, self.seq[CHANNEL_L2], self.ts_us, self.bids, self.asks, levels)
         return out.take()
+
+    def l3_snapshot(self):
+        """Return the l3_snap messages that tell the orders one by one. O(n log n) in them."""
+        messages = []
+        self.by_order.put_snapshot(None, messages)
+        return messages
 
     def candle_snapshot(self, int64_t interval_s):
         """Return the message that says how the candle of an interval stands, or None before the first trade."""

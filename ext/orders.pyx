@@ -142,6 +142,7 @@ cdef void place(State *self, const Command *command, uint32_t lane) noexcept nog
     event.price = command.price
     event.lots = command.lots
     event.leaves = command.lots
+    event.cum = command.lots_2                          # What an iceberg shows at a time.
     work(self, slot, command.side, command.price, command.stp, command.tif != IOC and command.tif != FOK,
          command.amount)
 

@@ -10,6 +10,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from ext.by_order cimport OrderRows, Row
 from ext.encoder cimport is_private, put_answer, put_notice, put_private, put_response
 from ext.frames cimport Buffer
 from ext.history cimport History, frame_head
@@ -20,7 +21,8 @@ from ext.streams cimport AccountStream, CopyStream
 from ext.tape cimport CandleClock
 from ext.types cimport (
     E_ACK, E_AUCTION, E_DONE, E_FILL, E_INDEX, E_INDICATIVE, E_INSTRUMENT, E_LAYER, E_LEVEL, E_LOT_STATE, E_MARK,
-    E_NOTICE, E_PERISHED, E_REJECT, E_SESSION, E_STATUS, E_TRADE, S_FIRED, V_BALANCE, V_BLOCK, V_DUPLICATE, V_QUOTE,
+    E_NOTICE, E_PERISHED, E_REJECT, E_REPLACED, E_SESSION, E_STATUS, E_TRADE, S_FIRED, V_BALANCE, V_BLOCK, V_DUPLICATE,
+    V_QUOTE,
     V_SELL, Event,
 )
 from ext.views cimport Outbox
@@ -38,6 +40,8 @@ cdef class Router:
 
     cdef list accounts              # By account number.
     cdef list markets               # By instrument handle.
+    cdef OrderRows orders           # Of all of them.
+    cdef uint32_t command           # Offset in its batch of the command whose events are being read.
     cdef Outbox box
     cdef CandleClock clock
     cdef Py_ssize_t book_depth_max
@@ -63,6 +67,7 @@ cdef class Router:
         self.history_bytes = history_bytes
         self.accounts = []
         self.markets = []
+        self.orders = OrderRows()
         self.box = Outbox()
         self.clock = CandleClock()
         self.book_depth_max = book_depth_max
@@ -88,7 +93,7 @@ cdef class Router:
 
     cdef Market find_market(self, uint32_t instrument):
         while <uint32_t>len(self.markets) <= instrument:
-            self.markets.append(Market(<uint32_t>len(self.markets), self.book_depth_max))
+            self.markets.append(Market(<uint32_t>len(self.markets), self.book_depth_max, self.orders))
         return <Market>self.markets[instrument]
 
     def attach(self, Link link not None):
@@ -207,8 +212,12 @@ cdef class Router:
             count = view.len // <Py_ssize_t>sizeof(Event)
             for i in range(count):
                 event = <const Event *>view.buf + i
+                if event.command != self.command:
+                    self.settle_orders()
+                    self.command = event.command
                 self.gseq = first_seq + event.command
                 self.route_event(event, ts_ns // 1000, rare)
+            self.settle_orders()
             self.events_routed += count
         finally:
             PyBuffer_Release(&view)
@@ -222,8 +231,12 @@ cdef class Router:
             market.apply_level(event)
             self.touch(market, ts_us)
         elif event.type == E_ACK or event.type == E_REJECT:
+            if event.leaves:
+                self.take_order(event)
             self.route_answer(event, ts_us)
         elif is_private(event):
+            if event.type == E_FILL or event.type == E_DONE or event.type == E_REPLACED:
+                self.take_order(event)
             if event.type == E_FILL and not event.flags & (V_BLOCK | V_BALANCE):
                 self.outright_match = event.match_id
             self.count(event)
@@ -256,6 +269,22 @@ cdef class Router:
             self.note_session(event, ts_us)
         elif event.type == E_LAYER:         # Of the venue's own money.
             self.count(event)
+        return 0
+
+    cdef int take_order(self, const Event *event) except -1:
+        """What happened to one order, for those who follow the orders one by one."""
+        return self.find_market(event.instrument).by_order.take(event, self.gseq)
+
+    cdef int settle_orders(self) except -1:
+        """A command is over: what it has worked and not ended rests."""
+        cdef uint32_t i, slot
+        cdef Row *row
+        for i in range(self.orders.entering_count):
+            slot = self.orders.entering[i]
+            row = &self.orders.rows[slot]
+            if row.oid and not row.rests:
+                self.find_market(row.instrument).by_order.settle(row, slot)
+        self.orders.entering_count = 0
         return 0
 
     cdef int note_session(self, const Event *event, int64_t ts_us) except -1:

@@ -185,6 +185,8 @@ class Publisher:
             return [market.l1_snapshot()]
         if channel is Channel.L2:
             return [market.l2_snapshot(opts.depth)]
+        if channel is Channel.L3:
+            return market.l3_snapshot()
         if channel is Channel.STATUS:
             return self.board.status_messages(market, self.last_ts_ns // NS_PER_US)
         if channel is Channel.INSTRUMENTS:

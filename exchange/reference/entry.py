@@ -38,7 +38,7 @@ class Entry:
         order = self._new_order(command, self.state.keep_position(risk.position_of(account, instrument)))
         self.state.answers.ack(
             command, oid=order.oid, flags=order.event_flags, instrument=instrument.handle, price=order.price,
-            lots=order.leaves, leaves=order.leaves,
+            lots=order.leaves, leaves=order.leaves, cum=command.lots_2,
         )  # fmt: skip
         self.state.accept(order)
         self.matching.work(order, command.stp, command.tif)

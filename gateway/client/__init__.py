@@ -4,6 +4,7 @@ from exchange.records import EventFlag, NoticeKind, Phase, PhaseReason, Side, St
 from gateway.client.account import Money, OpenOrders, Positions
 from gateway.client.blocks import BlockOrder
 from gateway.client.book import Book
+from gateway.client.book_by_order import BookByOrder, SeenOrder
 from gateway.client.clearing import sign_heartbeat, sign_meter
 from gateway.client.clearing_events import (
     AuctionItem,
@@ -45,6 +46,8 @@ from gateway.client.events import (
     Heartbeat,
     Indicative,
     Notice,
+    OrdersChanged,
+    OrdersSnapshot,
     Perished,
     Reconnected,
     Reconnecting,
@@ -69,6 +72,7 @@ __all__ = [
     "BestPrices",
     "BlockOrder",
     "Book",
+    "BookByOrder",
     "BookDelta",
     "BookSnapshot",
     "BoughtIn",
@@ -103,6 +107,8 @@ __all__ = [
     "OrderRejected",
     "OrderStage",
     "OrderState",
+    "OrdersChanged",
+    "OrdersSnapshot",
     "Perished",
     "Phase",
     "PhaseReason",
@@ -115,6 +121,7 @@ __all__ = [
     "Replaced",
     "RequestLost",
     "RequestRefused",
+    "SeenOrder",
     "Session",
     "Side",
     "StateLost",

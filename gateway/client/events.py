@@ -142,6 +142,28 @@ class BookDelta:
 
 
 @dataclass(slots=True)
+class OrdersSnapshot:
+    """Visible orders one by one: rows of order, side, ticks, lots, as they would trade; `more`: it goes on."""
+
+    inst: int
+    seq: int
+    ts: int
+    more: int
+    untold: int  # Further away.
+    orders: list[list[int]]
+
+
+@dataclass(slots=True)
+class OrdersChanged:
+    """What happened to single orders: rows of op, order, side, ticks, lots (see BookByOrder)."""
+
+    inst: int
+    seq: int
+    ts: int
+    changes: list[list[int]]
+
+
+@dataclass(slots=True)
 class Candle:
     """Prices in ticks and volume of one interval from `t0` on; without `closed` it may still change."""
 
@@ -326,7 +348,8 @@ PrivateEvent = (
     | Reconnecting | Reconnected
 )
 PublicMarketEvent = (
-    BestPrices | Trade | BookSnapshot | BookDelta | Candle | Gap | Curve | Status | Indicative | Perished | StripPrices
+    BestPrices | Trade | BookSnapshot | BookDelta | OrdersSnapshot | OrdersChanged | Candle | Gap | Curve | Status
+    | Indicative | Perished | StripPrices
 )
 PublicEvent = PublicMarketEvent | Heartbeat | PublicClearingEvent
 Event = PrivateEvent | PublicEvent
@@ -341,6 +364,8 @@ EVENTS: dict[int, Callable[..., Event]] = {
     MessageType.TRADE: Trade,
     MessageType.L2_SNAP: BookSnapshot,
     MessageType.L2_DELTA: BookDelta,
+    MessageType.L3: OrdersChanged,
+    MessageType.L3_SNAP: OrdersSnapshot,
     MessageType.CANDLE: Candle,
     MessageType.GAP: Gap,
     MessageType.CURVE: Curve,

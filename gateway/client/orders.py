@@ -28,6 +28,7 @@ class OpenOrder(abc.ABC):
     ended: "asyncio.Future[None]" = field(repr=False)
     stage: OrderStage = OrderStage.PENDING
     oid: int = 0
+    gseq: int = 0  # Its number in l3 (BookByOrder). 0: not known, the answer had to be given again after a loss.
     pseq: int = 0  # Of the last private message about it.
     cum: int = 0
     leaves: int = 0
@@ -76,6 +77,7 @@ class OpenOrder(abc.ABC):
         """Note that it was accepted."""
         if self.stage is OrderStage.PENDING:
             self.oid = ack.oid
+            self.gseq = 0 if ack.code else ack.gseq
             self.leaves = self.lots
             self.move(OrderStage.OPEN)
 

@@ -20,6 +20,7 @@ from gateway.client.account import AccountView, Positions
 from gateway.client.at_market import MarketOrders
 from gateway.client.blocks import BlockEntry, BlockOrder
 from gateway.client.book import Book
+from gateway.client.book_by_order import BookByOrder
 from gateway.client.clearing import ClearingRequests
 from gateway.client.entry import Batch, QuoteLeg
 from gateway.client.errors import ConnectionClosed, RequestLost
@@ -34,12 +35,15 @@ from gateway.client.events import (
     Gap,
     Heartbeat,
     Notice,
+    OrdersChanged,
+    OrdersSnapshot,
     PrivateEvent,
     Reconnected,
     Reject,
     Replaced,
 )
 from gateway.client.link import MS_PER_SECOND, Link
+from gateway.client.order_books import OrderBooks
 from gateway.client.orders import OpenOrder, Order
 from gateway.client.reader import E, EventReader
 from gateway.client.recovery import RECONNECT_S_MAX, Recovery
@@ -103,12 +107,13 @@ async def connect(
         session.end(ConnectionClosed(CloseCode.NORMAL, "the session was left"))
 
 
-class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView):
+class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView, OrderBooks):
     """One logged-in session, whatever connections it takes. Not for use from other threads than its loop's."""
 
     def __init__(self, wire: Wire, welcome: Welcome, recovery: Recovery) -> None:
         super().__init__(wire, welcome, recovery)
         self.books: dict[int, Book] = {}
+        self.order_books: dict[int, BookByOrder] = {}
         self.positions: Positions | None = None
         self._dialer = recovery.dialer
         self._subscriptions = Subscriptions()
@@ -367,6 +372,7 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView):
         self._subscriptions.lose(self._requests, ending)
         for book in self.books.values():
             book.invalidate()
+        self.forget_orders()
 
     def subscribed(self) -> list[tuple[Any, ...]]:
         """Return the messages that take all subscriptions up again."""
@@ -444,6 +450,7 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView):
         book = self.books.get(gap.inst)
         if gap.chan == Channel.L2 and book is not None and book.seq < gap.last:
             book.lose()
+        self.on_orders_gap(gap)
 
 
 _NEWS: dict[type[Event], Callable[[OpenOrder, Any], None]] = {
@@ -457,6 +464,8 @@ _HANDLERS: dict[type[Event], Callable[[Session, Any], None]] = {
     **dict.fromkeys((Fill, Done, Replaced), Session._on_order_news),
     BookSnapshot: Session._on_book_snapshot,
     BookDelta: Session._on_book_delta,
+    OrdersSnapshot: Session.on_orders_snapshot,
+    OrdersChanged: Session.on_orders_changed,
     Gap: Session._on_gap,
     Heartbeat: Session._on_heartbeat,
     Notice: Session._on_notice,

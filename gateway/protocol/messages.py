@@ -330,6 +330,23 @@ REPLIES: tuple[Message, ...] = (
         "above yours; else ask for a snapshot.",
     ),
     Message(
+        MessageType.L3,
+        "inst seq ts changes",
+        "What happened to single orders, `[[op, order, side, px, qty], ...]`. `op` 0: it comes to rest at the back of "
+        "its price and shows `qty`; 1: it shows `qty`, and keeps its place; 2: it is gone; 3: `qty` of it were traded, "
+        "and it is gone when nothing that it showed is left. `order` is the `gseq` of the command that placed it: the "
+        "one its owner has in the ack; the bid and the ask of a leg of a quote have the same. Apply it if `seq` is "
+        "your seq + 1; skip it if it is not above yours; else ask for a snapshot.",
+    ),
+    Message(
+        MessageType.L3_SNAP,
+        "inst seq ts more untold orders",
+        "The orders of the visible book one by one, `[[order, side, px, qty], ...]` with what they show: bids, the "
+        "best first, then asks, those of a price in the order in which they will trade. `more` 1: the next message "
+        "goes on. `untold`: so many are further away than the 20,000 of a side that are told; what happens to them "
+        "is told.",
+    ),
+    Message(
         MessageType.STATUS,
         "inst seq ts state reason next_ts",
         "`state`: the phase, below. `reason`: why, 0 schedule, 1 command, 2 price band. `next_ts`: when it will"
@@ -356,7 +373,7 @@ REPLIES: tuple[Message, ...] = (
         MessageType.GAP,
         "chan inst first last interval_s",
         "You did not read in time: the messages `first` to `last` of this channel (of candles: of this interval) will "
-        "not come. In l2 and candles the present state follows; trades can be had by HTTP.",
+        "not come. In l2, l3 and candles the present state follows; trades can be had by HTTP.",
     ),
     Message(
         MessageType.STRIP,

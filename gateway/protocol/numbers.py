@@ -69,6 +69,7 @@ class MessageType(enum.IntEnum):
     TRADE = 97
     L2_SNAP = 98
     L2_DELTA = 99
+    L3 = 100
     STATUS = 101
     CANDLE = 102
     INSTRUMENT = 103
@@ -77,6 +78,7 @@ class MessageType(enum.IntEnum):
     STRIP = 106
     INDICATIVE = 107
     PERISHED = 108
+    L3_SNAP = 109
     ASSIGNED = 110
     BOUGHT_IN = 111
     CAPACITY = 112
@@ -110,6 +112,7 @@ class Channel(enum.IntEnum):
     COPY = 9
     CURVE = 10
     ACCOUNT = 11
+    L3 = 12
 
     @property
     def is_private(self) -> bool:

@@ -661,7 +661,7 @@ def test_overlapping_subscriptions_send_once_ses_035(venue):
         ([4, 1, 2, [99]], R.NO_INSTRUMENT),
         ([4, 1, 2, [0]], R.NO_INSTRUMENT),
         ([7, 1, 2, 99], R.NO_INSTRUMENT),
-        ([4, 1, 12, None], R.MALFORMED),
+        ([4, 1, 13, None], R.MALFORMED),
         ([4, 1, 9, None], R.SCOPE),
         ([4, 1, 9, [1]], R.MALFORMED),
         ([4, 1, 11, [1]], R.MALFORMED),
