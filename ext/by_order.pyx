@@ -317,6 +317,9 @@ cdef int compare(const void *one, const void *other) noexcept nogil:
 cdef class OrderView(GapView):
     """The messages about the orders of one instrument."""
 
+    cdef int put_start(self, Buffer out) except -1:
+        return self.board.put_snapshot(out, None)
+
     cdef int encode_missed(self, Buffer out, uint64_t sent) except -1:
         put_gap(out, self, sent, 0)
         return self.board.put_snapshot(out, None)

@@ -176,6 +176,9 @@ cdef class DepthView(View):
         out.end_frame(start, OP_BINARY)
         return 0
 
+    cdef int put_start(self, Buffer out) except -1:
+        return put_snapshot(out, self)
+
     cdef int encode_missed(self, Buffer out, uint64_t sent) except -1:
         """Append one wider delta, or, where that is larger, a gap and a snapshot."""
         cdef Py_ssize_t held

@@ -43,6 +43,8 @@ cdef class Link(FrameParser):
     cdef readonly int64_t commands_taken
     cdef public int requests_waiting    # For the answer to an administrative command (ext/router.pyx).
     cdef bint is_dirty
+    cdef bint is_asked_for          # The replies to one request alone are more than a connection may have unread ...
+    cdef Py_ssize_t allowance       # ... and may be, until they are read.
     cdef bint is_submitting
     cdef bint will_be_answered      # Commands of this read were taken: the router will write to this link.
     cdef bint has_replies           # The peer has replied to messages of this read.

@@ -201,6 +201,8 @@ cdef class Link(FrameParser):
 
     cdef int ask_peer(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1:
         cdef bytes message = PyBytes_FromStringAndSize(<const char *>data, size)
+        cdef Py_ssize_t before = self.out.size
+        cdef bint reads = self.unread() <= self.conflate_low_bytes
         self.has_replies = True
         self.frames_left -= REQUEST_FRAMES - 1      # One is counted already.
         try:
@@ -211,6 +213,8 @@ cdef class Link(FrameParser):
         except Exception as error:
             self.peer.crashed(error)
             raise WireError("the server failed", close_code=CLOSE_INTERNAL) from None
+        if reads and self.out.size - before > self.conflate_bytes_max:
+            self.is_asked_for = True
         return 0
 
     cdef int submit_commands(self) except -1:
@@ -277,11 +281,15 @@ cdef class Link(FrameParser):
 
     cdef int write_out(self) except -1:
         """Write what is queued; a peer that does not read is cut off before it costs more than its share."""
-        cdef Py_ssize_t unread
+        cdef Py_ssize_t unread, most
         self.is_dirty = False
         if self.is_text and self.out.size:
             self.put_texts()
-        if self.state == S_OPEN and self.is_queued and self.unread() + self.out.size > self.backlog_bytes_max:
+        if self.is_asked_for:
+            self.is_asked_for = False
+            self.allowance = self.out.size
+        most = self.backlog_bytes_max + self.allowance
+        if self.state == S_OPEN and self.is_queued and self.unread() + self.out.size > most:
             self.out.size = 0           # It would not be read either.
             self.out.shrink()
             self.cut_off()
@@ -289,10 +297,14 @@ cdef class Link(FrameParser):
         FrameParser.write_out(self)
         if self.state == S_OPEN and self.is_queued:
             unread = self.unread()
-            if unread > self.backlog_bytes_max:
+            if unread > most:
                 self.cut_off()
             elif unread > self.conflate_bytes_max:
                 self.is_behind = True
+            elif unread <= self.conflate_low_bytes:
+                self.allowance = 0
+        else:
+            self.allowance = 0
         return 0
 
     cdef int put_texts(self) except -1:

@@ -52,6 +52,7 @@ cdef class Market:
     cdef list candles(self)
     cdef bint is_heard(self, int channel) noexcept
     cdef int subscribe(self, int channel, Link link, int64_t variant, int64_t conflate_us, int64_t now_us) except -1
+    cdef int subscribe_later(self, int channel, Link link, int64_t variant, int64_t conflate_us, Outbox box) except -1
     cdef int unsubscribe(self, int channel, Link link, int64_t variant, Outbox box) except -1
     cdef int publish(self, Buffer news, Outbox box) except -1
     cdef int apply_level(self, const Event *event) except -1

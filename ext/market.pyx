@@ -81,6 +81,12 @@ cdef class Market:
             return (<Series>self.candles()[INTERVALS_S.index(variant)]).add(link, 0, now_us)
         return self.view(channel).add(link, conflate_us, now_us)
 
+    cdef int subscribe_later(self, int channel, Link link, int64_t variant, int64_t conflate_us, Outbox box) except -1:
+        """Add a follower of l2 or l3 who gets its snapshot when it has read what it was sent before."""
+        if channel == CHANNEL_L2:
+            return self.depth_view(variant).add_later(link, conflate_us, box)
+        return self.view(CHANNEL_L3).add_later(link, 0, box)
+
     cdef int unsubscribe(self, int channel, Link link, int64_t variant, Outbox box) except -1:
         """Take a follower off, if it is one."""
         cdef DepthView depth_view

@@ -34,6 +34,12 @@ class Router:
         self, channel: int, instrument: int, link: Link, variant: int = 0, conflate_us: int = 0
     ) -> None:
         """Send a link a channel of an instrument, once."""
+    def subscribe_later(
+        self, channel: int, instrument: int, link: Link, variant: int = 0, conflate_us: int = 0
+    ) -> None:
+        """Subscribe to l2 or l3; the snapshot follows as the link reads. O(1)."""
+    def pay(self) -> None:
+        """Send those who have read meanwhile what they are owed, between two batches."""
     def unsubscribe(self, channel: int, instrument: int, link: Link, variant: int = 0) -> None:
         """Send a link nothing more of it."""
     def follow_listings(self, channel: int, link: Link, variant: int = 0, conflate_us: int = 0) -> None:

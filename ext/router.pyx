@@ -132,6 +132,11 @@ cdef class Router:
         """
         self.find_market(instrument).subscribe(channel, link, variant, conflate_us, self.box.now_us)
 
+    def subscribe_later(self, int channel, uint32_t instrument, Link link not None, int64_t variant=0,
+                        int64_t conflate_us=0):
+        """Subscribe to l2 or l3; the snapshot follows as the link reads. O(1)."""
+        self.find_market(instrument).subscribe_later(channel, link, variant, conflate_us, self.box)
+
     def unsubscribe(self, int channel, uint32_t instrument, Link link not None, int64_t variant=0):
         """Send a link nothing more of it, also not what it is owed. O(1)."""
         self.find_market(instrument).unsubscribe(channel, link, variant, self.box)
@@ -440,13 +445,23 @@ cdef class Router:
     cdef int mark(self, Link link) except -1:
         return self.box.mark(link)
 
+    def pay(self):
+        """Send those who have read meanwhile what they are owed, between two batches."""
+        if self.box.owing:
+            self.box.pay()
+            self.write_links()
+
     def flush(self):
         """Queue the public news, and write every link that has something queued, once."""
         self.publish_news()
+        self.write_links()
+
+    cdef int write_links(self) except -1:
         cdef list links = self.box.dirty
         self.box.dirty = []
         for item in links:
             (<Link>item).write_out()
+        return 0
 
 
 cdef int keep(dict notes, tuple key, value) except -1:

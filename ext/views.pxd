@@ -29,6 +29,7 @@ cdef class Follower:
     cdef int64_t due_us         # Not before this time is it sent the next.
     cdef int64_t conflate_us
     cdef bint is_owed
+    cdef bint is_new            # What it is owed is the present state: it was sent nothing yet.
 
 
 cdef class View:
@@ -45,10 +46,12 @@ cdef class View:
     cdef uint64_t missed_until
 
     cdef int add(self, Link link, int64_t conflate_us, int64_t now_us) except -1
+    cdef int add_later(self, Link link, int64_t conflate_us, Outbox box) except -1
     cdef int drop(self, Link link, Outbox box) except -1
     cdef int publish(self, Buffer frames, uint64_t seq, Outbox box) except -1
     cdef int put_missed(self, Buffer out, uint64_t sent) except -1
     cdef int encode_missed(self, Buffer out, uint64_t sent) except -1
+    cdef int put_start(self, Buffer out) except -1
 
 
 cdef class GapView(View):

@@ -84,7 +84,11 @@ cdef class Outbox:
             if follower.due_us > self.now_us:
                 due_us = min(due_us, follower.due_us)
                 continue
-            follower.view.put_missed(link.out, follower.sent)
+            if follower.is_new:
+                follower.is_new = False
+                follower.view.put_start(link.out)
+            else:
+                follower.view.put_missed(link.out, follower.sent)
             self.forgive(follower)
             if follower.conflate_us:
                 follower.due_us = self.now_us + follower.conflate_us
@@ -119,6 +123,22 @@ cdef class View:
             follower.due_us = now_us + conflate_us
         self.followers[link] = follower
         return 0
+
+    cdef int add_later(self, Link link, int64_t conflate_us, Outbox box) except -1:
+        """Add a follower who is told how things stand when it has read what it was sent before. O(1)."""
+        cdef Follower follower
+        found = self.followers.get(link)
+        if found is None:
+            follower = Follower()
+            follower.view = self
+            follower.link = link
+            follower.conflate_us = conflate_us
+            follower.due_us = box.now_us
+            self.followers[link] = follower
+        else:
+            follower = <Follower>found
+        follower.is_new = True
+        return 0 if follower.is_owed else box.owe(follower)
 
     cdef int drop(self, Link link, Outbox box) except -1:
         """Take a follower off, if it is one. O(1)."""
@@ -177,6 +197,10 @@ cdef class View:
 
     cdef int encode_missed(self, Buffer out, uint64_t sent) except -1:
         """Append what stands for the messages after `sent`."""
+        raise NotImplementedError
+
+    cdef int put_start(self, Buffer out) except -1:
+        """Append what says how things stand now."""
         raise NotImplementedError
 
     def links(self):

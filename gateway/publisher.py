@@ -21,6 +21,7 @@ from gateway.strips import StripBoard
 
 TRADES_TOLD_AGAIN = 1_000  # As many as are kept of an instrument.
 US_PER_MS = 1_000
+LARGE = (Channel.L2, Channel.L3)  # Of all instruments together more than may be sent at once.
 
 class Publisher:
     """Routes the events of durable batches."""
@@ -114,7 +115,10 @@ class Publisher:
     def subscribe(
         self, channel: Channel, link: Link, handles: Iterable[int] | None, opts: Options = DEFAULTS
     ) -> list[bytes]:
-        """Add a subscriber to instruments, or (None) to all and those to come; return the snapshots to begin with."""
+        """Add a subscriber to instruments, or (None) to all and those to come; return the snapshots to begin with.
+
+        Of books no more than a connection may have unread: the others follow as it reads (MKD-006).
+        """
         if channel is Channel.CURVE:
             return self.curves.subscribe(link, handles, self.last_ts_ns // NS_PER_US)
         if channel.is_private:
@@ -126,10 +130,15 @@ class Publisher:
         handles = list(handles)
         if channel is Channel.STRIPS:
             self.strips.add_listener(link)
-        snapshots = self.board.product_messages(handles) if channel is Channel.INSTRUMENTS else []
+        snapshots, size = self.board.product_messages(handles) if channel is Channel.INSTRUMENTS else [], 0
         for handle in handles:
+            if channel in LARGE and size > link.conflate_bytes_max:
+                self.router.subscribe_later(channel, handle, link, variant, conflate_us)
+                continue
             self.router.subscribe(channel, handle, link, variant, conflate_us)
-            snapshots += self._snapshot(channel, handle, opts)
+            snapshot = self._snapshot(channel, handle, opts)
+            size += sum(map(len, snapshot))
+            snapshots += snapshot
         return snapshots
 
     def unsubscribe(

@@ -294,6 +294,7 @@ class Server:
             now_ns = time.monotonic_ns()
             for connection in list(self._connections):
                 connection.tick(now_ns)
+            self.publisher.router.pay()
             self._owe(self.lanes.due(now_ns) + self.switches.due(now_ns))
 
     def _submit(self, records: bytes) -> bool:
