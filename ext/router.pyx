@@ -40,6 +40,7 @@ cdef class Router:
 
     cdef list accounts              # By account number.
     cdef list markets               # By instrument handle.
+    cdef Market latest              # The one that was looked for last: mostly it is looked for again.
     cdef OrderRows orders           # Of all of them.
     cdef uint32_t command           # Offset in its batch of the command whose events are being read.
     cdef Outbox box
@@ -92,9 +93,12 @@ cdef class Router:
         return self.find_market(instrument)
 
     cdef Market find_market(self, uint32_t instrument):
+        if self.latest is not None and self.latest.instrument == instrument:
+            return self.latest
         while <uint32_t>len(self.markets) <= instrument:
             self.markets.append(Market(<uint32_t>len(self.markets), self.book_depth_max, self.orders))
-        return <Market>self.markets[instrument]
+        self.latest = <Market>self.markets[instrument]
+        return self.latest
 
     def attach(self, Link link not None):
         """Send the account's private stream to an opened link."""
@@ -218,7 +222,8 @@ cdef class Router:
             for i in range(count):
                 event = <const Event *>view.buf + i
                 if event.command != self.command:
-                    self.settle_orders()
+                    if self.orders.entering_count:
+                        self.settle_orders()
                     self.command = event.command
                 self.gseq = first_seq + event.command
                 self.route_event(event, ts_ns // 1000, rare)
