@@ -35,7 +35,7 @@ if [ $# -eq 0 ]; then
     set -- tests/spec tests/model tests/unit/test_journal.py tests/unit/test_journal_frames.py tests/unit/test_codec.py \
         tests/unit/test_frames.py tests/unit/test_engine.py tests/unit/test_router.py tests/unit/test_limits.py \
         tests/unit/test_slow_readers.py tests/unit/test_tape.py tests/unit/test_in_place.py tests/unit/test_drop_copy.py \
-        tests/unit/test_private_replay.py tests/unit/test_by_order.py \
+        tests/unit/test_private_replay.py tests/unit/test_by_order.py tests/unit/test_wide_subscriptions.py \
         tests/unit/test_hostile_session.py tests/conformance tests/fuzz
 fi
 run "$python" -m pytest -p no:cacheprovider -q "$@"
