@@ -281,6 +281,11 @@ def test_answer_to_a_place_ord_005(venue):
     assert [int(ack[field]) for field in fields] == [1, 1, 3, 1, 1 << 28, 1, 100, 5, 0, 5, 0]
 
 
+def test_answer_to_an_iceberg_says_what_it_shows_ord_005(venue):
+    ack = venue.run(venue.order("ann", 0, 5, 100, display=2))[0]
+    assert [int(ack[field]) for field in ("type", "lots", "cum", "leaves")] == [EventType.ACK, 5, 2, 5]
+
+
 def test_answers_to_cancel_and_replace_ord_005(venue):
     venue.buy("ann", 5, 100)
     for record in (venue.replace_order("ann", "o0", 4, 100), venue.cancel_order("ann", "o0")):
