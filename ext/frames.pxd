@@ -48,6 +48,8 @@ cdef class FrameParser:
     cdef public object transport
     cdef public int fd              # The socket of a transport that sends what it is given as it is; else -1.
     cdef bint is_queued             # The transport may have something that is not sent yet.
+    cdef public bint may_hold       # It will tell when it has not (`drained`): more waits here and not there.
+    cdef Buffer held
     cdef public object call_soon    # Calls a function in the loop's next turn; None: every read is taken at once.
     cdef public Py_ssize_t message_bytes_max
     cdef public int fragments_max
@@ -69,7 +71,9 @@ cdef class FrameParser:
     cdef int settle(self) except -1
     cdef int on_ping(self) except -1
     cdef int write_out(self) except -1
-    cdef bint send_now(self) except -1
+    cdef int give(self, Buffer what) except -1
+    cdef bint must_wait(self) except -1
+    cdef bint send_now(self, Buffer what) except -1
     cdef int on_message(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1
     cdef int take_read(self, const uint8_t *data, Py_ssize_t size) except -1
     cdef int end_turn(self) except -1

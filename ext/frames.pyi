@@ -20,6 +20,7 @@ class FrameParser:
 
     transport: Any
     fd: int
+    may_hold: bool
     call_soon: Callable[[Callable[[], None]], Any] | None
     message_bytes_max: int
     fragments_max: int
@@ -41,6 +42,8 @@ class FrameParser:
         """Take what an earlier read left for this turn of the loop."""
     def feed_eof(self) -> None:
         """Note that the connection is gone."""
+    def drained(self) -> None:
+        """Hear that the transport has nothing left to send, and give it what was held back meanwhile."""
     def send(self, payload: bytes, opcode: int = ...) -> None:
         """Queue one message, binary unless said otherwise; `flush` writes it."""
     def close(self, code: int, reason: str = "") -> None:

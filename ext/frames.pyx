@@ -159,6 +159,7 @@ cdef class FrameParser:
 
     def __cinit__(self, *args, **kwargs):
         self.out = Buffer()
+        self.held = Buffer()
         self.torn = Buffer()
         self.plain = Buffer()
         self.message_bytes_max = MESSAGE_BYTES_MAX
@@ -195,13 +196,38 @@ cdef class FrameParser:
     cdef int write_out(self) except -1:
         if self.out.size and self.transport is not None:
             self.bytes_written += self.out.size
-            if self.fd < 0 or not self.send_now():
-                self.is_queued = True
-                self.transport.write(self.out.take())
+            if self.must_wait():
+                self.held.append(self.out.data, self.out.size)
+                self.out.size = 0
+                self.out.shrink()
+            else:
+                self.give(self.out)
         return 0
 
-    cdef bint send_now(self) except -1:
-        """Give what is queued to the system by ourselves, as far as it takes it; False if something is left.
+    cdef bint must_wait(self) except -1:
+        """Whether what is to be written waits here till the transport has sent what it has.
+
+        A transport may keep a kilobyte of its own for every write that waits; here they are bytes, end to end.
+        """
+        if not self.may_hold:
+            return False
+        if self.is_queued and self.state == S_OPEN:
+            self.is_queued = self.transport.get_write_buffer_size() > 0
+            if self.is_queued:
+                return True
+        if self.held.size:
+            self.give(self.held)
+        return self.is_queued and self.state == S_OPEN
+
+    cdef int give(self, Buffer what) except -1:
+        """Have bytes sent: by ourselves, as far as that goes, else by the transport. Empties the buffer."""
+        if self.fd < 0 or not self.send_now(what):
+            self.is_queued = True
+            self.transport.write(what.take())
+        return 0
+
+    cdef bint send_now(self, Buffer what) except -1:
+        """Give bytes to the system by ourselves, as far as it takes them; False if something is left.
 
         Only while the transport has nothing of its own to send. The descriptor is the transport's until it has told
         of the connection's end (`feed_eof`), however it was closed.
@@ -212,15 +238,21 @@ cdef class FrameParser:
         if self.is_queued:
             return False
         sent = syscall(
-            SYS_sendto, self.fd, self.out.data, <size_t>self.out.size, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, <size_t>0
+            SYS_sendto, self.fd, what.data, <size_t>what.size, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, <size_t>0
         )
-        if sent < self.out.size:
+        if sent < what.size:
             if sent > 0:                    # An error is met again by the transport, which knows what to do.
-                self.out.drop(sent)
+                what.drop(sent)
             return False
-        self.out.size = 0
-        self.out.shrink()
+        what.size = 0
+        what.shrink()
         return True
+
+    def drained(self):
+        """Hear that the transport has nothing left to send, and give it what was held back meanwhile."""
+        if self.held.size and self.transport is not None:
+            self.is_queued = False
+            self.give(self.held)
 
     cdef int on_message(self, int opcode, const uint8_t *data, Py_ssize_t size) except -1:
         self.message(opcode, PyBytes_FromStringAndSize(<const char *>data, size))
@@ -254,6 +286,8 @@ cdef class FrameParser:
         self.has_rest = False
         self.transport = None
         self.fd = -1
+        self.held.size = 0
+        self.held.shrink()
         self.ended(True)
 
     def send(self, bytes payload, int opcode=OP_BINARY):

@@ -277,7 +277,9 @@ cdef class Link(FrameParser):
 
     cdef Py_ssize_t unread(self) except -1:
         """Bytes that were written and wait for the peer to read."""
-        return 0 if self.transport is None or not self.is_queued else self.transport.get_write_buffer_size()
+        if self.transport is None or not self.is_queued:
+            return 0
+        return self.transport.get_write_buffer_size() + self.held.size
 
     cdef int write_out(self) except -1:
         """Write what is queued; a peer that does not read is cut off before it costs more than its share."""
@@ -292,6 +294,8 @@ cdef class Link(FrameParser):
         if self.state == S_OPEN and self.is_queued and self.unread() + self.out.size > most:
             self.out.size = 0           # It would not be read either.
             self.out.shrink()
+            self.held.size = 0
+            self.held.shrink()
             self.cut_off()
             return 0
         FrameParser.write_out(self)

@@ -36,5 +36,6 @@ cdef class Tunnel:
         self.before.pause_writing()
 
     def resume_writing(self):
-        """Pass it on."""
+        """Pass it on, to the parser too: what it has held back can go now."""
         self.before.resume_writing()
+        self.parser.drained()

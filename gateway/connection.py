@@ -45,6 +45,9 @@ class Connection:
         """Greet: the WebSocket is open."""
         self.link.transport = transport
         self.link.fd = plain_socket(transport)
+        # Told as soon as it has nothing left, the link keeps what waits (TLS would be told of nothing all the time).
+        transport.set_write_buffer_limits(high=0 if self.link.fd >= 0 else 1, low=0)
+        self.link.may_hold = True
         self.session = session
         self.link.send(session.hello())
         self.link.flush()

@@ -288,14 +288,14 @@ def test_gap_is_mended_without_a_new_connection_mkd_004():
                 await bob.subscribe(Channel.TRADES, [1])
                 link = next(c for c in venue.server._connections if c.session.account_name == "bob").link
                 transport, fd = link.transport, link.fd
-                link.transport, link.fd = Full(transport), -1
+                link.transport, link.fd, link.may_hold = Full(transport), -1, False
                 await bob.ping()
                 for ticks in range(1, 40):
                     await ann.buy(1, lots=1, ticks=ticks)
                 await ann.mass_cancel()
                 await bob.ping()
                 assert (book.seq, link.is_behind) == (0, True)
-                link.transport, link.fd = transport, fd
+                link.transport, link.fd, link.may_hold = transport, fd, True
                 await ann.buy(1, lots=3, ticks=7)
                 gap = await asyncio.wait_for(anext(gaps), 2)
                 assert (gap.chan, gap.inst, gap.first, gap.last) == (Channel.L2, 1, 1, book.seq)
