@@ -41,47 +41,55 @@ cdef struct Ranked:             # An order of a snapshot.
     uint32_t side
 
 
+cdef struct Board:              # The orders of one instrument.
+    uint32_t head               # The one that came to rest first.
+    uint32_t tail
+    uint32_t count
+    uint32_t changes            # Of the present message.
+    uint64_t seq                # Of the last message.
+    uint8_t is_heard            # Else changes are only counted, so that numbers do not depend on who listens.
+
+
 cdef class OrderRows:
-    """The orders of all instruments, by the slots of their handles."""
+    """The orders of all instruments, by the slots of their handles, which no two that are alive share."""
 
     cdef Row *rows
     cdef uint32_t capacity
+    cdef Board *boards          # By instrument.
+    cdef list objects           # The OrderBoard of each.
+    cdef uint32_t count         # How many there are.
     cdef uint32_t *entering     # Slots of the orders of the present command that may come to rest.
     cdef uint32_t entering_count
     cdef uint32_t entering_max
 
-    cdef Row *find(self, uint64_t oid) noexcept
-    cdef Row *place(self, uint64_t oid) except NULL
-    cdef int enter(self, uint32_t slot) except -1
+    cdef int open(self, OrderBoard board) except -1
+    cdef int take(self, const Event *event, uint64_t gseq) except -1
+    cdef int settle(self) except -1
+
+    cdef int enter(self, const Event *event, uint64_t gseq) except -1
+    cdef int keep_entering(self, uint32_t slot) except -1
+    cdef int rest(self, Row *row, uint32_t slot) except -1
+    cdef int fill(self, Row *row, uint32_t slot, const Event *event) except -1
+    cdef int replace(self, Row *row, uint32_t slot, const Event *event) except -1
+    cdef int note(self, int op, const Row *row, int32_t lots) except -1
 
 
 cdef class OrderBoard:
-    """The orders of one instrument."""
+    """What is told of the orders of one instrument."""
 
     cdef OrderRows orders
     cdef readonly uint32_t instrument
-    cdef uint32_t head          # The order that came to rest first.
-    cdef uint32_t tail
-    cdef readonly Py_ssize_t count
-    cdef Buffer ops             # Of the message being put together; empty while nobody listens,
-    cdef Py_ssize_t ops_count   # but counted, so that numbers do not depend on who does.
-    cdef Buffer full            # Messages of this batch that have all the operations they may have.
+    cdef Buffer changes         # Of the message being put together.
+    cdef Buffer full            # Messages of this batch that have all the changes they may have.
     cdef OrderView view         # None: nobody has ever listened.
-    cdef readonly uint64_t seq  # Of the last message.
     cdef int64_t ts_us
 
+    cdef uint64_t seq(self) noexcept
     cdef OrderView open_view(self, int channel)
-    cdef int take(self, const Event *event, uint64_t gseq) except -1
-    cdef int settle(self, Row *row, uint32_t slot) except -1
-    cdef int publish(self, Outbox box) except -1
-
-    cdef int fill(self, Row *row, uint32_t slot, const Event *event) except -1
-    cdef int replace(self, Row *row, uint32_t slot, const Event *event) except -1
-    cdef int leave(self, Row *row, uint32_t slot) except -1
-    cdef int note(self, int op, const Row *row, int32_t lots) except -1
+    cdef int note_followers(self) except -1
+    cdef int put_change(self, int op, const Row *row, int32_t lots) except -1
     cdef int end_message(self) except -1
-    cdef void append(self, Row *row, uint32_t slot) noexcept
-    cdef void unlink(self, Row *row) noexcept
+    cdef int publish(self, Outbox box) except -1
     cdef int put_snapshot(self, Buffer out, list messages) except -1
     cdef Py_ssize_t rank(self, Ranked *ranked) except -1
     cdef int put_part(self, Buffer out, list messages, const Ranked *ranked, Py_ssize_t count, bint more,

@@ -19,36 +19,105 @@ cdef enum:
     INTEGER_BYTES = 9           # At most.
 
 
+cdef inline void append(Row *rows, Board *board, Row *row, uint32_t slot) noexcept nogil:
+    """The order stands behind all others: at one price that is their priority."""
+    row.previous = board.tail
+    row.next = NIL
+    if board.tail != NIL:
+        rows[board.tail].next = slot
+    else:
+        board.head = slot
+    board.tail = slot
+    board.count += 1
+
+
+cdef inline void unlink(Row *rows, Board *board, const Row *row) noexcept nogil:
+    if row.previous != NIL:
+        rows[row.previous].next = row.next
+    else:
+        board.head = row.next
+    if row.next != NIL:
+        rows[row.next].previous = row.previous
+    else:
+        board.tail = row.previous
+    board.count -= 1
+
+
 cdef class OrderRows:
     """The orders of all instruments, by the slots of their handles, which no two that are alive share."""
 
+    def __cinit__(self):
+        self.objects = []
+
     def __dealloc__(self):
         free(self.rows)
+        free(self.boards)
         free(self.entering)
 
-    cdef Row *find(self, uint64_t oid) noexcept:
-        """The row of an order that is alive, or NULL: it is of no book (a block, the clearinghouse), or it is over."""
-        cdef uint32_t slot = <uint32_t>(oid & SLOT_MASK)
-        if oid == 0 or slot >= self.capacity or self.rows[slot].oid != oid:
-            return NULL
-        return &self.rows[slot]
+    cdef int open(self, OrderBoard board) except -1:
+        """Make room for an instrument's orders; each has the next number."""
+        cdef uint32_t count = self.count
+        cdef Board *grown
+        while count <= board.instrument:
+            if count & (count - 1) == 0:            # A power of two is full.
+                grown = <Board *>realloc(self.boards, max(2 * count, 1) * sizeof(Board))
+                if grown == NULL:
+                    raise MemoryError(f"no memory for {count + 1} instruments")
+                self.boards = grown
+            memset(&self.boards[count], 0, sizeof(Board))
+            self.boards[count].head = self.boards[count].tail = NIL
+            self.objects.append(None)
+            count += 1
+        self.count = count
+        self.objects[board.instrument] = board
+        return 0
 
-    cdef Row *place(self, uint64_t oid) except NULL:
-        """The row of a new order. Amortised O(1)."""
-        cdef uint32_t slot = <uint32_t>(oid & SLOT_MASK)
-        cdef uint32_t wanted = max(slot + 1, 2 * self.capacity, 64)
-        cdef Row *grown
+    cdef int take(self, const Event *event, uint64_t gseq) except -1:
+        """Act on an ACK, FILL, DONE or REPLACED. O(1)."""
+        cdef uint32_t slot = <uint32_t>(event.oid & SLOT_MASK)
+        cdef Row *row
+        if event.type == E_ACK:
+            if event.leaves == 0 or event.flags & (V_BLOCK | V_DUPLICATE):
+                return 0                            # Of a command that places no order in a book.
+            return self.enter(event, gseq)
+        if event.oid == 0 or slot >= self.capacity or self.rows[slot].oid != event.oid:
+            return 0                                # Of no book: a block, the clearinghouse.
+        row = &self.rows[slot]
+        if event.type == E_FILL:
+            return self.fill(row, slot, event)
+        if event.type == E_REPLACED:
+            return self.replace(row, slot, event)
+        row.oid = 0
+        if row.rests:
+            unlink(self.rows, &self.boards[row.instrument], row)
+            return self.note(OP_DELETE, row, 0)
+        return 0
+
+    cdef int enter(self, const Event *event, uint64_t gseq) except -1:
+        """A new order, which the present command works. Amortised O(1)."""
+        cdef uint32_t slot = <uint32_t>(event.oid & SLOT_MASK), wanted
+        cdef Row *row
         if slot >= self.capacity:
-            grown = <Row *>realloc(self.rows, wanted * sizeof(Row))
-            if grown == NULL:
+            wanted = max(slot + 1, 2 * self.capacity, 64)
+            row = <Row *>realloc(self.rows, wanted * sizeof(Row))
+            if row == NULL:
                 raise MemoryError(f"no memory for {wanted} orders")
-            memset(grown + self.capacity, 0, (wanted - self.capacity) * sizeof(Row))
-            self.rows = grown
+            memset(row + self.capacity, 0, (wanted - self.capacity) * sizeof(Row))
+            self.rows = row
             self.capacity = wanted
-        return &self.rows[slot]
+        row = &self.rows[slot]
+        row.oid = event.oid
+        row.number = gseq
+        row.instrument = event.instrument
+        row.side = 1 if event.flags & V_SELL else 0
+        row.price = event.price
+        row.leaves = event.leaves
+        row.display = event.cum
+        row.rests = 0
+        return self.keep_entering(slot)
 
-    cdef int enter(self, uint32_t slot) except -1:
-        """Note an order that the present command works, and that may rest at its end."""
+    cdef int keep_entering(self, uint32_t slot) except -1:
+        """Note an order that may rest when the present command is over."""
         cdef uint32_t *grown
         if self.entering_count == self.entering_max:
             grown = <uint32_t *>realloc(self.entering, (2 * self.entering_max + 16) * sizeof(uint32_t))
@@ -60,78 +129,41 @@ cdef class OrderRows:
         self.entering_count += 1
         return 0
 
-
-cdef class OrderBoard:
-    """The orders of one instrument, in the order in which they came to rest: at one price that is their priority."""
-
-    def __cinit__(self, OrderRows orders not None, uint32_t instrument):
-        self.orders = orders
-        self.instrument = instrument
-        self.head = self.tail = NIL
-        self.ops = Buffer()
-        self.full = Buffer()
-
-    cdef OrderView open_view(self, int channel):
-        """Return the view of the messages, made for the first one who listens."""
-        self.view = OrderView(channel, self.instrument)
-        self.view.board = self
-        self.view.seq = self.seq
-        return self.view
-
-    # What happens.
-
-    cdef int take(self, const Event *event, uint64_t gseq) except -1:
-        """Act on an ACK, FILL, DONE or REPLACED of an order in this instrument."""
-        cdef uint32_t slot = <uint32_t>(event.oid & SLOT_MASK)
+    cdef int settle(self) except -1:
+        """The command is over: what it has worked and not ended rests."""
+        cdef uint32_t i
         cdef Row *row
-        if event.type == E_ACK:
-            if event.leaves == 0 or event.flags & (V_BLOCK | V_DUPLICATE):
-                return 0                            # Of a command that places no order in a book.
-            row = self.orders.place(event.oid)
-            row.oid = event.oid
-            row.number = gseq
-            row.instrument = self.instrument
-            row.side = 1 if event.flags & V_SELL else 0
-            row.price = event.price
-            row.leaves = event.leaves
-            row.display = event.cum
-            row.shown = 0
-            row.rests = 0
-            return self.orders.enter(slot)
-        row = self.orders.find(event.oid)
-        if row == NULL:
-            return 0
-        if event.type == E_FILL:
-            return self.fill(row, slot, event)
-        if event.type == E_REPLACED:
-            return self.replace(row, slot, event)
-        if event.type == E_DONE:
-            if row.rests:
-                self.note(OP_DELETE, row, 0)
-            return self.leave(row, slot)
+        for i in range(self.entering_count):
+            row = &self.rows[self.entering[i]]
+            if row.oid and not row.rests:
+                self.rest(row, self.entering[i])
+        self.entering_count = 0
         return 0
 
-    cdef int settle(self, Row *row, uint32_t slot) except -1:
+    cdef int rest(self, Row *row, uint32_t slot) except -1:
         """What is left of an order comes to rest, at the back of its price."""
         row.shown = min(row.display, row.leaves) if row.display else row.leaves
         row.rests = 1
-        self.append(row, slot)
+        append(self.rows, &self.boards[row.instrument], row, slot)
         return self.note(OP_ADD, row, row.shown)
 
     cdef int fill(self, Row *row, uint32_t slot, const Event *event) except -1:
         if not row.rests:
             if event.flags & V_TAKER:
                 row.leaves = event.leaves
-                return 0 if row.leaves else self.leave(row, slot)
-            self.settle(row, slot)                  # It rested before the same command's blocks took of it.
+                if row.leaves == 0:
+                    row.oid = 0
+                return 0
+            self.rest(row, slot)                    # It rested before the same command's blocks took of it.
         row.leaves = event.leaves
         row.shown -= event.lots
         self.note(OP_EXEC, row, event.lots)
         if row.leaves == 0:
-            return self.leave(row, slot)
-        if row.shown == 0:                          # The next part of an iceberg, at the back.
-            self.unlink(row)
-            return self.settle(row, slot)
+            row.oid = 0
+            unlink(self.rows, &self.boards[row.instrument], row)
+        elif row.shown == 0:                        # The next part of an iceberg, at the back.
+            unlink(self.rows, &self.boards[row.instrument], row)
+            return self.rest(row, slot)
         return 0
 
     cdef int replace(self, Row *row, uint32_t slot, const Event *event) except -1:
@@ -145,90 +177,92 @@ cdef class OrderBoard:
             return 0
         if row.rests:
             self.note(OP_DELETE, row, 0)
-            self.unlink(row)
+            unlink(self.rows, &self.boards[row.instrument], row)
             row.rests = 0
-            self.orders.enter(slot)
+            self.keep_entering(slot)
         row.price = event.price
         row.leaves = event.leaves
         return 0
 
-    cdef int leave(self, Row *row, uint32_t slot) except -1:
-        """The order is over."""
-        if row.rests:
-            self.unlink(row)
-        row.oid = 0
+    cdef int note(self, int op, const Row *row, int32_t lots) except -1:
+        """Count a change; where somebody listens, write it down."""
+        cdef Board *board = &self.boards[row.instrument]
+        if board.changes == L3_CHANGES_MAX:
+            (<OrderBoard>self.objects[row.instrument]).end_message()
+        board.changes += 1
+        if board.is_heard:
+            return (<OrderBoard>self.objects[row.instrument]).put_change(op, row, lots)
         return 0
 
-    cdef void append(self, Row *row, uint32_t slot) noexcept:
-        row.previous = self.tail
-        row.next = NIL
-        if self.tail != NIL:
-            self.orders.rows[self.tail].next = slot
-        else:
-            self.head = slot
-        self.tail = slot
-        self.count += 1
 
-    cdef void unlink(self, Row *row) noexcept:
-        if row.previous != NIL:
-            self.orders.rows[row.previous].next = row.next
-        else:
-            self.head = row.next
-        if row.next != NIL:
-            self.orders.rows[row.next].previous = row.previous
-        else:
-            self.tail = row.previous
-        self.count -= 1
+cdef class OrderBoard:
+    """What is told of the orders of one instrument."""
 
-    # What is told.
+    def __cinit__(self, OrderRows orders not None, uint32_t instrument):
+        self.orders = orders
+        self.instrument = instrument
+        self.changes = Buffer()
+        self.full = Buffer()
+        orders.open(self)
 
-    cdef int note(self, int op, const Row *row, int32_t lots) except -1:
-        """Add an operation to the present message; without a listener it is only counted."""
-        cdef uint8_t *to
-        if self.ops_count == L3_CHANGES_MAX:
-            self.end_message()
-        self.ops_count += 1
-        if self.view is None or not self.view.followers:
-            return 0
-        to = put_array(self.ops.reserve(5 + 5 * INTEGER_BYTES), 5)
+    cdef uint64_t seq(self) noexcept:
+        """Number of the last message."""
+        return self.orders.boards[self.instrument].seq
+
+    cdef OrderView open_view(self, int channel):
+        """Return the view of the messages, made for the first one who listens."""
+        self.view = OrderView(channel, self.instrument)
+        self.view.board = self
+        self.view.seq = self.seq()
+        return self.view
+
+    cdef int note_followers(self) except -1:
+        """See whether anybody listens: asked whenever that may have changed."""
+        self.orders.boards[self.instrument].is_heard = self.view is not None and len(self.view.followers) > 0
+        return 0
+
+    cdef int put_change(self, int op, const Row *row, int32_t lots) except -1:
+        """Append a change to the message being put together."""
+        cdef uint8_t *to = put_array(self.changes.reserve(5 + 5 * INTEGER_BYTES), 5)
         to = put_integer(to, op)
         to = put_integer(to, <int64_t>row.number)
         to = put_integer(to, row.side)
         to = put_integer(to, row.price)
         to = put_integer(to, lots)
-        self.ops.size = to - self.ops.data
+        self.changes.size = to - self.changes.data
         return 0
 
     cdef int end_message(self) except -1:
-        """The present message has all its operations."""
+        """The present message has all its changes."""
+        cdef Board *board = &self.orders.boards[self.instrument]
         cdef Py_ssize_t start
         cdef uint8_t *to
-        self.seq += 1
-        if self.ops.size:
+        board.seq += 1
+        if self.changes.size:
             start = self.full.begin_frame()
-            to = put_array(self.full.reserve(10 + 4 * INTEGER_BYTES + self.ops.size), 5)
+            to = put_array(self.full.reserve(10 + 4 * INTEGER_BYTES + self.changes.size), 5)
             to = put_integer(to, T_L3)
             to = put_integer(to, self.instrument)
-            to = put_integer(to, <int64_t>self.seq)
+            to = put_integer(to, <int64_t>board.seq)
             to = put_integer(to, self.ts_us)
-            to = put_array(to, self.ops_count)
+            to = put_array(to, board.changes)
             self.full.size = to - self.full.data
-            self.full.append(self.ops.data, self.ops.size)
+            self.full.append(self.changes.data, self.changes.size)
             self.full.reserve(16)
             self.full.end_frame(start, OP_BINARY)
-            self.ops.size = 0
-        self.ops_count = 0
+            self.changes.size = 0
+        board.changes = 0
         return 0
 
     cdef int publish(self, Outbox box) except -1:
         """Queue what the batch has done to the orders."""
-        if self.ops_count == 0:
+        if self.orders.boards[self.instrument].changes == 0:
             return 0
         self.end_message()
         if self.full.size:
-            return self.view.publish(self.full, self.seq, box)
+            return self.view.publish(self.full, self.seq(), box)
         if self.view is not None:
-            self.view.seq = self.seq
+            self.view.seq = self.seq()
         return 0
 
     cdef int put_snapshot(self, Buffer out, list messages) except -1:
@@ -236,15 +270,16 @@ cdef class OrderBoard:
 
         The best L3_SNAPSHOT_ORDERS_MAX of each side; how many there are beyond is said.
         """
-        cdef Ranked *ranked = <Ranked *>malloc(max(self.count, 1) * sizeof(Ranked))
+        cdef Py_ssize_t orders = self.orders.boards[self.instrument].count
+        cdef Ranked *ranked = <Ranked *>malloc(max(orders, 1) * sizeof(Ranked))
         cdef Py_ssize_t kept, at = 0, size
         if ranked == NULL:
-            raise MemoryError(f"no memory for a snapshot of {self.count} orders")
+            raise MemoryError(f"no memory for a snapshot of {orders} orders")
         try:
             kept = self.rank(ranked)
             while True:
                 size = min(kept - at, L3_PART_ORDERS)
-                self.put_part(out, messages, ranked + at, size, kept - at - size > 0, self.count - kept)
+                self.put_part(out, messages, ranked + at, size, kept - at - size > 0, orders - kept)
                 at += size
                 if at == kept:
                     break
@@ -255,7 +290,7 @@ cdef class OrderBoard:
     cdef Py_ssize_t rank(self, Ranked *ranked) except -1:
         """Bids, the best first, then asks, as they would trade; returns how many of them are told."""
         cdef Py_ssize_t count = 0, bids = 0, bids_kept, asks_kept, at
-        cdef uint32_t slot = self.head
+        cdef uint32_t slot = self.orders.boards[self.instrument].head
         cdef const Row *row
         while slot != NIL:
             row = &self.orders.rows[slot]
@@ -283,7 +318,7 @@ cdef class OrderBoard:
         cdef Py_ssize_t at
         to = put_integer(to, T_L3_SNAP)
         to = put_integer(to, self.instrument)
-        to = put_integer(to, <int64_t>self.seq)
+        to = put_integer(to, <int64_t>self.seq())
         to = put_integer(to, self.ts_us)
         to = put_integer(to, more)
         to = put_integer(to, untold)

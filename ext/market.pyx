@@ -79,13 +79,15 @@ cdef class Market:
             return self.depth_view(variant).add(link, conflate_us, now_us)
         if channel == CHANNEL_CANDLES:
             return (<Series>self.candles()[INTERVALS_S.index(variant)]).add(link, 0, now_us)
-        return self.view(channel).add(link, conflate_us, now_us)
+        self.view(channel).add(link, conflate_us, now_us)
+        return self.by_order.note_followers() if channel == CHANNEL_L3 else 0
 
     cdef int subscribe_later(self, int channel, Link link, int64_t variant, int64_t conflate_us, Outbox box) except -1:
         """Add a follower of l2 or l3 who gets its snapshot when it has read what it was sent before."""
         if channel == CHANNEL_L2:
             return self.depth_view(variant).add_later(link, conflate_us, box)
-        return self.view(CHANNEL_L3).add_later(link, 0, box)
+        self.view(CHANNEL_L3).add_later(link, 0, box)
+        return self.by_order.note_followers()
 
     cdef int unsubscribe(self, int channel, Link link, int64_t variant, Outbox box) except -1:
         """Take a follower off, if it is one."""
@@ -103,6 +105,8 @@ cdef class Market:
                 (<Series>self.series[INTERVALS_S.index(variant)]).drop(link, box)
         elif self.views[channel] is not None:
             (<View>self.views[channel]).drop(link, box)
+            if channel == CHANNEL_L3:
+                self.by_order.note_followers()
         return 0
 
     def subscribed(self, int channel):
@@ -167,7 +171,7 @@ cdef class Market:
 
     def last_seq(self, int channel):
         """Return the sequence number of a channel's last message."""
-        return self.by_order.seq if channel == CHANNEL_L3 else self.seq[channel]
+        return self.by_order.seq() if channel == CHANNEL_L3 else self.seq[channel]
 
     def load(self, list bids, list asks):
         """Set the depth from [(price, lots), ...] of each side, as when the server starts."""

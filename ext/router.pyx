@@ -10,7 +10,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ext.by_order cimport OrderRows, Row
+from ext.by_order cimport OrderRows
 from ext.encoder cimport is_private, put_answer, put_notice, put_private, put_response
 from ext.frames cimport Buffer
 from ext.history cimport History, frame_head
@@ -223,11 +223,11 @@ cdef class Router:
                 event = <const Event *>view.buf + i
                 if event.command != self.command:
                     if self.orders.entering_count:
-                        self.settle_orders()
+                        self.orders.settle()
                     self.command = event.command
                 self.gseq = first_seq + event.command
                 self.route_event(event, ts_ns // 1000, rare)
-            self.settle_orders()
+            self.orders.settle()
             self.events_routed += count
         finally:
             PyBuffer_Release(&view)
@@ -242,11 +242,13 @@ cdef class Router:
             self.touch(market, ts_us)
         elif event.type == E_ACK or event.type == E_REJECT:
             if event.leaves:
-                self.take_order(event)
+                if event.instrument >= self.orders.count:
+                    self.find_market(event.instrument)
+                self.orders.take(event, self.gseq)
             self.route_answer(event, ts_us)
         elif is_private(event):
             if event.type == E_FILL or event.type == E_DONE or event.type == E_REPLACED:
-                self.take_order(event)
+                self.orders.take(event, self.gseq)
             if event.type == E_FILL and not event.flags & (V_BLOCK | V_BALANCE):
                 self.outright_match = event.match_id
             self.count(event)
@@ -279,22 +281,6 @@ cdef class Router:
             self.note_session(event, ts_us)
         elif event.type == E_LAYER:         # Of the venue's own money.
             self.count(event)
-        return 0
-
-    cdef int take_order(self, const Event *event) except -1:
-        """What happened to one order, for those who follow the orders one by one."""
-        return self.find_market(event.instrument).by_order.take(event, self.gseq)
-
-    cdef int settle_orders(self) except -1:
-        """A command is over: what it has worked and not ended rests."""
-        cdef uint32_t i, slot
-        cdef Row *row
-        for i in range(self.orders.entering_count):
-            slot = self.orders.entering[i]
-            row = &self.orders.rows[slot]
-            if row.oid and not row.rests:
-                self.find_market(row.instrument).by_order.settle(row, slot)
-        self.orders.entering_count = 0
         return 0
 
     cdef int note_session(self, const Event *event, int64_t ts_us) except -1:
