@@ -39,13 +39,13 @@ from gateway.client.events import (
     Reject,
     Replaced,
 )
-from gateway.client.link import MS_PER_SECOND, Link
+from gateway.client.link import Link
 from gateway.client.orders import OpenOrder, Order
 from gateway.client.reader import E, EventReader
 from gateway.client.recovery import RECONNECT_S_MAX, Recovery
 from gateway.client.requests import fail, succeed
 from gateway.client.subscriptions import Subscriptions
-from gateway.client.wire import Dialer, Welcome, Wire
+from gateway.client.wire import MS_PER_SECOND, Dialer, Welcome, Wire
 from gateway.protocol import CancelOnDisconnect, Channel, CloseCode, MessageType
 
 RENEWALS = 3  # Of a dead-man switch within its time.
