@@ -2,6 +2,7 @@
 
 from exchange.records import EventFlag, NoticeKind, Phase, PhaseReason, Side, Stp, Tif
 from gateway.client.account import Money, OpenOrders, Positions
+from gateway.client.account_state import AccountState
 from gateway.client.blocks import BlockOrder
 from gateway.client.book import Book
 from gateway.client.clearing import sign_heartbeat, sign_meter
@@ -16,6 +17,7 @@ from gateway.client.clearing_events import (
     Mark,
     Substitute,
 )
+from gateway.client.copies import Copy, CopyHead, CopyReader
 from gateway.client.entry import Batch, QuoteLeg
 from gateway.client.errors import (
     ConnectionClosed,
@@ -32,6 +34,7 @@ from gateway.client.errors import (
 from gateway.client.events import (
     Ack,
     Assigned,
+    Balance,
     BestPrices,
     BookDelta,
     BookSnapshot,
@@ -46,6 +49,7 @@ from gateway.client.events import (
     Indicative,
     Notice,
     Perished,
+    Position,
     Reconnected,
     Reconnecting,
     Reject,
@@ -62,9 +66,11 @@ from gateway.client.stages import OrderStage, OrderState
 from gateway.protocol import Channel
 
 __all__ = [
+    "AccountState",
     "Ack",
     "Assigned",
     "AuctionItem",
+    "Balance",
     "Batch",
     "BestPrices",
     "BlockOrder",
@@ -77,6 +83,9 @@ __all__ = [
     "Channel",
     "ClaimLeft",
     "ConnectionClosed",
+    "Copy",
+    "CopyHead",
+    "CopyReader",
     "Curve",
     "Default",
     "Done",
@@ -106,6 +115,7 @@ __all__ = [
     "Perished",
     "Phase",
     "PhaseReason",
+    "Position",
     "Positions",
     "ProductInfo",
     "QuoteLeg",

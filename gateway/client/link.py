@@ -13,7 +13,7 @@ import abc
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from exchange.reasons import RejectReason
@@ -24,7 +24,7 @@ from gateway.client.events import SEQUENCED, Event, Heartbeat, Notice, Reconnect
 from gateway.client.instruments import Instruments
 from gateway.client.pace import Pace
 from gateway.client.recovery import Recovery, Return
-from gateway.client.replays import ReplayedStream, Replaying
+from gateway.client.replays import ReplayedStream
 from gateway.client.requests import Requests, fail, succeed
 from gateway.client.stream import Message
 from gateway.client.unanswered import SentBatch, Unanswered
@@ -32,11 +32,10 @@ from gateway.client.wire import LOGIN_REF, MS_PER_SECOND, Welcome, Wire
 from gateway.protocol import CloseCode, MessageType, Stream
 
 BUCKET_ORDERS = 0
-PERMISSION_COPY = 8  # In welcome; a key with no other hears no private stream.
 _KNOWN = frozenset(MessageType)
 
 
-class Link(BatchSender, Replaying):
+class Link(BatchSender):
     """The lasting part of a session: it survives its connections."""
 
     def __init__(self, wire: Wire, welcome: Welcome, recovery: Recovery, pseq: int | None = None) -> None:
@@ -55,7 +54,7 @@ class Link(BatchSender, Replaying):
         self._requests = Requests()
         self._pace = Pace(*orders_limit(welcome))
         self._outbox: deque[tuple[Any, ...]] = deque()  # Slowed down.
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers: dict[Hashable, asyncio.TimerHandle] = {}
         self._refs = itertools.count(welcome.last_ref + 1)
         self._answered_ref = 0  # The highest.
         self._is_away = self._is_held = self._is_leaving = False
@@ -65,6 +64,7 @@ class Link(BatchSender, Replaying):
             MessageType.PRODUCT: self.instruments.take_product,
         }
         self._behind_at = -1  # pseq at the last heartbeat that said there is more.
+        self.begin_stream()
 
     @property
     def is_connected(self) -> bool:
@@ -79,11 +79,6 @@ class Link(BatchSender, Replaying):
     def pseq(self) -> int:
         """Number of the last private message."""
         return self._stream.pseq
-
-    @property
-    def hears_private(self) -> bool:
-        """Whether the key hears the private stream of its account."""
-        return bool(self.welcome.perms & ~PERMISSION_COPY)
 
     # What a session adds.
 
@@ -202,7 +197,7 @@ class Link(BatchSender, Replaying):
             raise StateLost("the venue has forgotten commands that it has answered")
         if welcome.pseq < self._stream.pseq:
             raise StateLost("the venue has forgotten private messages that it has told")
-        if not self.hears_private:
+        if not welcome.hears_private:
             self._stream.pseq = welcome.pseq
         self._stream.newest = welcome.pseq
         commands = self._unanswered.begin_again()
@@ -231,6 +226,10 @@ class Link(BatchSender, Replaying):
         finally:
             self._requests.forget(request)
 
+    def send_now(self, *message: Any) -> None:
+        """Send a message whose answer nobody waits for."""
+        self._wire.send(*message)
+
     def _send_order(self, message: tuple[Any, ...]) -> None:
         """Send an order message now, or later: when the session is back, or when the rate allows it."""
         if self._is_held or not self._is_linked:
@@ -249,12 +248,12 @@ class Link(BatchSender, Replaying):
             self._pace.count(message, now_s)
             self._wire.send(*message)
 
-    def later(self, name: str, wait_s: float, act: Callable[[], None]) -> None:
+    def later(self, name: Hashable, wait_s: float, act: Callable[[], None]) -> None:
         """Do something in a while, on this connection; one timer of a name."""
         if name not in self._timers:
             self._timers[name] = asyncio.get_running_loop().call_later(wait_s, self._act, name, act)
 
-    def _act(self, name: str, act: Any) -> None:
+    def _act(self, name: Hashable, act: Callable[[], None]) -> None:
         self._timers.pop(name, None)
         if self._is_linked:
             act()
@@ -342,7 +341,7 @@ class Link(BatchSender, Replaying):
 
     def _on_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Ask for the end of the stream if it is missing at two heartbeats: then it is not on its way."""
-        if not self.hears_private:
+        if not self.welcome.hears_private:
             return
         pseq = self._stream.pseq
         if heartbeat.pseq > pseq == self._behind_at:

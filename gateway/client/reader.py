@@ -57,12 +57,30 @@ class Reader(Generic[T]):
         self._arrived.set()
 
 
+def check_room(count: int) -> None:
+    """Raise EventsOverrun for more events than may wait for a reader."""
+    if count > EVENTS_WAITING_MAX:
+        raise EventsOverrun(f"more than {EVENTS_WAITING_MAX} events would wait to be read, {count}")
+
+
 class EventReader(Reader[E]):
     """An iterator over the events of some kinds."""
 
     def __init__(self, kinds: tuple[type[E], ...], readers: "list[EventReader[Any]]") -> None:
         super().__init__(readers)
         self._kinds = kinds
+
+    def hears(self, kinds: tuple[type[Any], ...]) -> bool:
+        """Whether it asks for events of one of some kinds."""
+        return not frozenset(kinds).isdisjoint(self._kinds)
+
+    def take_over(self, held: "EventReader[Any]") -> None:
+        """Begin with what another reader has kept, which ends."""
+        held.close()
+        for event in held._waiting:
+            self.offer(event)
+        if held._ending is not None:
+            self.end(held._ending)
 
     def offer(self, event: Event) -> None:
         """Take an event, if it is of a kind asked for."""

@@ -1,7 +1,7 @@
 """A numbered stream that mends itself: what is missing in it is asked for by replay (6)."""
 
-import abc
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import Protocol
 
 from exchange.reasons import RejectReason
 from gateway.client.errors import StateLost, reason_of
@@ -14,15 +14,13 @@ US_PER_SECOND = 1_000_000
 _TEXT = {Stream.PRIVATE: "private messages", Stream.COPY: "drop copies"}
 
 
-class Replaying(abc.ABC):
+class Replaying(Protocol):
     """What such a stream needs of its session."""
 
-    @abc.abstractmethod
     def send_replay(self, stream: "ReplayedStream", first: int) -> None:
         """Ask for a stream from a message on; the answer is given to `on_answer`."""
 
-    @abc.abstractmethod
-    def later(self, name: str, wait_s: float, act: Callable[[], None]) -> None:
+    def later(self, name: Hashable, wait_s: float, act: Callable[[], None]) -> None:
         """Do something in a while, on this connection; one timer of a name."""
 
 
@@ -84,8 +82,7 @@ class ReplayedStream(PrivateStream):
             raise StateLost(f"{_TEXT[self.kind]} are kept from {arg} on only")
         if code in (RejectReason.RATE, RejectReason.OVERLOAD):
             self.lose()
-            wait_s = max(LATER_MS / MS_PER_SECOND, arg / US_PER_SECOND)
-            self._session.later(f"replay {self.kind.name}", wait_s, self.ask)
+            self._session.later(self, max(LATER_MS / MS_PER_SECOND, arg / US_PER_SECOND), self.ask)
         elif code or not arg:
             raise StateLost(f"missing {_TEXT[self.kind]} cannot be had: {reason_of(code)!s}")
         else:
