@@ -105,6 +105,7 @@ class Copies:
         self.head = CopyHead(0, {})
         self.readers: list[CopyReader] = []
         self._session = session
+        self._ending: Exception | None = None
         self._stream: CopyStream | None = None  # None: nobody has asked for it, or it was lost.
         self._pseqs: dict[int, int] = {}  # Of the last message that was copied, by account.
         self._subscription = 0
@@ -115,7 +116,9 @@ class Copies:
         """Begin the stream, unless that was done; a refusal ends the reader."""
         async with self._subscribing:
             try:
-                if resume is not None or self._stream is None:
+                if self._ending is not None:
+                    reader.end(self._ending)
+                elif resume is not None or self._stream is None:
                     await self._begin(resume)
             except HourglassError as error:
                 reader.end(error)
@@ -188,10 +191,12 @@ class Copies:
         """Give a stream up: what comes after it is another one."""
         if stream is self._stream:
             self._stream = None
-            self.end(error)
+            for reader in list(self.readers):
+                reader.end(error)
 
     def end(self, ending: Exception) -> None:
         """Nothing more will come."""
+        self._ending = ending
         for reader in list(self.readers):
             reader.end(ending)
 
