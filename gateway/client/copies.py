@@ -148,7 +148,7 @@ class Copies:
         seq, accounts, names = message[1:4]
         self.head, self._awaits_head = CopyHead(seq, dict(zip(accounts, names, strict=True))), False
         if self._stream is None:
-            self._stream = CopyStream(seq, self, self._session)
+            self._stream, self._pseqs = CopyStream(seq, self, self._session), {}
         elif seq < self._stream.pseq:
             self.lose(self._stream, StateLost("the venue has forgotten drop copies that it has told"))
         else:

@@ -417,6 +417,26 @@ def test_copies_that_cannot_go_on_are_a_state_lost(way):
     run(main())
 
 
+def test_another_connection_begins_anew_what_was_lost():
+    async def main():
+        async with fake_venue() as venue, session_of(venue) as (session, peer):
+            copies = await follow(session, peer, 3)
+            await peer.send(copy(4, 1, 9), copy(5, 1, 11))
+            assert (await anext(copies)).seq == 4
+            with pytest.raises(StateLost, match="same firm"):
+                await anext(copies)
+            peer.cut()
+            peer = await back(venue)
+            await stand(peer, 20)
+            await settle(session, peer)
+            again = session.copies()
+            assert (await again.begun()).seq == 20
+            await peer.send(copy(21, 1, 30))
+            assert [one.seq for one in await heard(again, 1)] == [21]
+
+    run(main())
+
+
 def test_copies_after_a_gap_end_at_private_held_max(monkeypatch):
     monkeypatch.setattr(stream_module, "PRIVATE_HELD_MAX", 3)
 
