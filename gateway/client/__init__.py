@@ -2,6 +2,7 @@
 
 from exchange.records import EventFlag, NoticeKind, Phase, PhaseReason, Side, Stp, Tif
 from gateway.client.account import Money, OpenOrders, Positions
+from gateway.client.account_state import AccountState
 from gateway.client.blocks import BlockOrder
 from gateway.client.book import Book
 from gateway.client.book_by_order import BookByOrder, SeenOrder
@@ -17,6 +18,7 @@ from gateway.client.clearing_events import (
     Mark,
     Substitute,
 )
+from gateway.client.copies import Copy, CopyHead, CopyReader
 from gateway.client.entry import Batch, QuoteLeg
 from gateway.client.errors import (
     ConnectionClosed,
@@ -33,6 +35,7 @@ from gateway.client.errors import (
 from gateway.client.events import (
     Ack,
     Assigned,
+    Balance,
     BestPrices,
     BookDelta,
     BookSnapshot,
@@ -49,6 +52,7 @@ from gateway.client.events import (
     OrdersChanged,
     OrdersSnapshot,
     Perished,
+    Position,
     Reconnected,
     Reconnecting,
     Reject,
@@ -65,9 +69,11 @@ from gateway.client.stages import OrderStage, OrderState
 from gateway.protocol import Channel
 
 __all__ = [
+    "AccountState",
     "Ack",
     "Assigned",
     "AuctionItem",
+    "Balance",
     "Batch",
     "BestPrices",
     "BlockOrder",
@@ -81,6 +87,9 @@ __all__ = [
     "Channel",
     "ClaimLeft",
     "ConnectionClosed",
+    "Copy",
+    "CopyHead",
+    "CopyReader",
     "Curve",
     "Default",
     "Done",
@@ -112,6 +121,7 @@ __all__ = [
     "Perished",
     "Phase",
     "PhaseReason",
+    "Position",
     "Positions",
     "ProductInfo",
     "QuoteLeg",

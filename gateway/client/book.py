@@ -25,6 +25,7 @@ class Book:
         self._asks: SortedDict[int, int] = SortedDict()
         self._held: list[BookDelta] = []  # Deltas that came before the snapshot they follow.
         self._changed = asyncio.Event()
+        self._ending: Exception | None = None
 
     @property
     def best_bid(self) -> Level | None:
@@ -45,9 +46,12 @@ class Book:
         return list(self._asks.items()[:depth])
 
     async def changed(self) -> None:
-        """Wait for the next change."""
+        """Wait for the next change. Raises ConnectionClosed, or what else has ended the session."""
         self._changed.clear()
-        await self._changed.wait()
+        if self._ending is None:
+            await self._changed.wait()
+        if self._ending is not None:
+            raise self._ending
 
     def load(self, snapshot: BookSnapshot) -> None:
         """Start from a snapshot, then from what was held back for it."""
@@ -88,6 +92,11 @@ class Book:
         self.seq, self.ts = delta.seq, delta.ts
         self._changed.set()
         return True
+
+    def end(self, ending: Exception) -> None:
+        """Nothing will change any more."""
+        self.is_current, self._ending = False, ending
+        self._changed.set()
 
     def lose(self) -> None:
         """Note that messages are missing: nothing is current until the next snapshot."""

@@ -39,6 +39,7 @@ class BookByOrder:
         self._parts: list[OrdersSnapshot] = []
         self._held: list[OrdersChanged] = []
         self._changed = asyncio.Event()
+        self._ending: Exception | None = None
 
     def bids(self) -> list[SeenOrder]:
         """Return the buy orders as they would trade. O(n)."""
@@ -69,9 +70,12 @@ class BookByOrder:
         return lots
 
     async def changed(self) -> None:
-        """Wait for the next change."""
+        """Wait for the next change. Raises ConnectionClosed, or what else has ended the session."""
         self._changed.clear()
-        await self._changed.wait()
+        if self._ending is None:
+            await self._changed.wait()
+        if self._ending is not None:
+            raise self._ending
 
     # What is told.
 
@@ -115,6 +119,11 @@ class BookByOrder:
         self.seq, self.ts = message.seq, message.ts
         self._changed.set()
         return True
+
+    def end(self, ending: Exception) -> None:
+        """Nothing will change any more."""
+        self.is_current, self._ending = False, ending
+        self._changed.set()
 
     def lose(self) -> None:
         """Note that messages are missing: nothing is current until the next snapshot."""

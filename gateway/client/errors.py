@@ -35,6 +35,8 @@ class LoginRefused(ConnectionClosed):
 class StateLost(ConnectionClosed):
     """The session came back, but not its private stream: orders and positions must be built anew.
 
+    Of a reader of drop copies: it has lost its stream, and its session goes on.
+
     The venue has begun another journal, or does not keep the messages any more that were missed. Log in again, cancel
     what may be open (`mass_cancel`), and ask the venue what you hold (`track_positions`). `code` is 0.
     """

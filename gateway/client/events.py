@@ -316,6 +316,28 @@ class Notice:
 
 
 @dataclass(slots=True)
+class Position:
+    """Lots held of an instrument, negative: sold, and lots of open orders; after the command `gseq`."""
+
+    inst: int
+    net: int
+    open_buy: int
+    open_sell: int
+    gseq: int
+
+
+@dataclass(slots=True)
+class Balance:
+    """Money in micro-dollars: all of it, what is held for orders and positions, the rest; after the command `gseq`."""
+
+    cash: int
+    reserved: int
+    available: int
+    ts: int
+    gseq: int
+
+
+@dataclass(slots=True)
 class Reconnecting:
     """The connection was lost, and the session tries to come back. Told by the client itself."""
 
@@ -343,6 +365,7 @@ class Heartbeat:
     durable_gseq: int
 
 
+AccountEvent = Position | Balance  # State that is told again and again; asked for with `follow_account`.
 PrivateEvent = (
     Ack | Reject | Fill | Done | Replaced | Assigned | BoughtIn | Capacity | Notice | PrivateClearingEvent
     | Reconnecting | Reconnected
@@ -352,7 +375,7 @@ PublicMarketEvent = (
     | Indicative | Perished | StripPrices
 )
 PublicEvent = PublicMarketEvent | Heartbeat | PublicClearingEvent
-Event = PrivateEvent | PublicEvent
+Event = PrivateEvent | PublicEvent | AccountEvent
 
 EVENTS: dict[int, Callable[..., Event]] = {
     MessageType.ACK: Ack,
@@ -378,6 +401,8 @@ EVENTS: dict[int, Callable[..., Event]] = {
     MessageType.ASSIGNED: Assigned,
     MessageType.BOUGHT_IN: BoughtIn,
     MessageType.CAPACITY: Capacity,
+    MessageType.POSITION: Position,
+    MessageType.BALANCE: Balance,
     **CLEARING_EVENTS,
 }
 # Those that are numbered by `pseq`, which is their first field.

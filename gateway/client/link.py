@@ -13,52 +13,58 @@ import abc
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from exchange.reasons import RejectReason
 from exchange.records import NoticeKind
 from gateway.client.entry import BatchSender, Pending
-from gateway.client.errors import ConnectionClosed, StateLost, reason_of
+from gateway.client.errors import ConnectionClosed, StateLost
 from gateway.client.events import SEQUENCED, Event, Heartbeat, Notice, Reconnected, Reconnecting, Reject, event_of
 from gateway.client.instruments import Instruments
 from gateway.client.pace import Pace
 from gateway.client.recovery import Recovery, Return
-from gateway.client.requests import OpenRequest, Requests, fail, succeed
-from gateway.client.stream import Message, PrivateStream
-from gateway.client.unanswered import LATER_MS, SentBatch, Unanswered
-from gateway.client.wire import LOGIN_REF, Welcome, Wire
-from gateway.protocol import CloseCode, MessageType
+from gateway.client.replays import ReplayedStream
+from gateway.client.requests import Requests, fail, succeed
+from gateway.client.stream import Message
+from gateway.client.unanswered import SentBatch, Unanswered
+from gateway.client.wire import LOGIN_REF, MS_PER_SECOND, Welcome, Wire
+from gateway.protocol import CloseCode, MessageType, Stream
 
 BUCKET_ORDERS = 0
-US_PER_SECOND = 1_000_000
-MS_PER_SECOND = 1_000
 _KNOWN = frozenset(MessageType)
 
 
 class Link(BatchSender):
     """The lasting part of a session: it survives its connections."""
 
-    def __init__(self, wire: Wire, welcome: Welcome, recovery: Recovery) -> None:
+    def __init__(self, wire: Wire, welcome: Welcome, recovery: Recovery, pseq: int | None = None) -> None:
+        """`pseq` is the last private message that is not to be told; None: that of welcome."""
         self.welcome = welcome
         self.instruments = Instruments()
         self.closed: Exception | None = None  # How the session ended, once it has.
         self.epoch = wire.epoch
         self._wire = wire
         self._recovery = recovery
-        self._stream = PrivateStream(welcome.pseq)
+        self._stream = ReplayedStream(Stream.PRIVATE, welcome.pseq if pseq is None else pseq, self)
+        self._stream.newest = welcome.pseq
+        self._replays: dict[int, ReplayedStream] = {}  # What waits for the answer to a replay, by its number.
         self._unanswered = Unanswered(bounded=recovery.for_s > 0)
         self._pending = self._unanswered.commands
         self._requests = Requests()
         self._pace = Pace(*orders_limit(welcome))
         self._outbox: deque[tuple[Any, ...]] = deque()  # Slowed down.
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers: dict[Hashable, asyncio.TimerHandle] = {}
         self._refs = itertools.count(welcome.last_ref + 1)
         self._answered_ref = 0  # The highest.
         self._is_away = self._is_held = self._is_leaving = False
-        self._replay: OpenRequest | None = None  # Under way,
-        self._replay_to = 0  # up to this message; 0: not answered yet.
+        self._whole: asyncio.Future[None] | None = None  # Waits for all private messages of before the login.
+        self._takers: dict[int, Callable[[Message], None]] = {  # Of messages that are no events.
+            MessageType.INSTRUMENT: self.instruments.take,
+            MessageType.PRODUCT: self.instruments.take_product,
+        }
         self._behind_at = -1  # pseq at the last heartbeat that said there is more.
+        self.begin_stream()
 
     @property
     def is_connected(self) -> bool:
@@ -159,6 +165,7 @@ class Link(BatchSender):
         waiting += [batch.taken for batch in self._unanswered.batches.values()]
         waiting += [pending.answer for pending in self._pending.values()]
         waiting += [pending.order.ended for pending in self._pending.values() if pending.order]
+        waiting += [] if self._whole is None else [self._whole]
         for future in waiting:
             fail(future, ending)
         self.on_end(ending)
@@ -166,7 +173,8 @@ class Link(BatchSender):
     def _lose(self, ending: ConnectionClosed) -> None:
         self._is_away, self._is_held = True, False
         self._outbox.clear()  # All of it is among the unanswered, too.
-        self._replay = None
+        self._replays.clear()
+        self._stream.lose()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -189,12 +197,14 @@ class Link(BatchSender):
             raise StateLost("the venue has forgotten commands that it has answered")
         if welcome.pseq < self._stream.pseq:
             raise StateLost("the venue has forgotten private messages that it has told")
+        if not welcome.hears_private:
+            self._stream.pseq = welcome.pseq
+        self._stream.newest = welcome.pseq
         commands = self._unanswered.begin_again()
         self.welcome, self._pace, self._is_away = welcome, Pace(*orders_limit(welcome)), False
         self.on_event(Reconnected(back.away_ms, back.attempts, welcome.pseq - self._stream.pseq, len(commands)))
         asked = self._requests.again()
-        if self._stream.pseq == 0 and welcome.pseq > 0:
-            self._ask_replay()  # A login cannot ask for a stream from its beginning.
+        self.begin_stream()
         for message in (*self.subscribed(), *commands, *asked):
             wire.send(*message)
 
@@ -216,6 +226,10 @@ class Link(BatchSender):
         finally:
             self._requests.forget(request)
 
+    def send_now(self, *message: Any) -> None:
+        """Send a message whose answer nobody waits for."""
+        self._wire.send(*message)
+
     def _send_order(self, message: tuple[Any, ...]) -> None:
         """Send an order message now, or later: when the session is back, or when the rate allows it."""
         if self._is_held or not self._is_linked:
@@ -228,18 +242,18 @@ class Link(BatchSender):
         while self._outbox:
             wait_s = self._pace.wait_s(now_s)
             if wait_s > 0:
-                self._later("outbox", wait_s, self._empty_outbox)
+                self.later("outbox", wait_s, self._empty_outbox)
                 return
             message = self._outbox.popleft()
             self._pace.count(message, now_s)
             self._wire.send(*message)
 
-    def _later(self, name: str, wait_s: float, act: Any) -> None:
+    def later(self, name: Hashable, wait_s: float, act: Callable[[], None]) -> None:
         """Do something in a while, on this connection; one timer of a name."""
         if name not in self._timers:
             self._timers[name] = asyncio.get_running_loop().call_later(wait_s, self._act, name, act)
 
-    def _act(self, name: str, act: Any) -> None:
+    def _act(self, name: Hashable, act: Callable[[], None]) -> None:
         self._timers.pop(name, None)
         if self._is_linked:
             act()
@@ -250,7 +264,7 @@ class Link(BatchSender):
             return True  # On the next connection, as the others that wait for it.
         wait_ms = self._unanswered.retry_ms(reject)
         if wait_ms:
-            self._later("again", wait_ms / MS_PER_SECOND, self._send_again)
+            self.later("again", wait_ms / MS_PER_SECOND, self._send_again)
         return wait_ms > 0
 
     def _send_again(self) -> None:
@@ -264,10 +278,8 @@ class Link(BatchSender):
         kind = message[0]
         if kind in SEQUENCED:
             self._take_private(message)
-        elif kind == MessageType.INSTRUMENT:
-            self.instruments.take(message)
-        elif kind == MessageType.PRODUCT:
-            self.instruments.take_product(message)
+        elif kind in self._takers:
+            self._takers[kind](message)
         elif kind == MessageType.RESP:
             self._on_resp(*message[1:4])
         elif kind == MessageType.PONG:
@@ -278,7 +290,7 @@ class Link(BatchSender):
                 succeed(batch.taken, message[2])
         elif kind in _KNOWN:
             self._tell(message)
-        elif self._replay is not None and message[1] == self._stream.pseq + 1:
+        elif self._stream.is_asked_for and message[1] == self._stream.pseq + 1:
             self._take_private(message)  # Of a later kind: it is passed over, but what follows it is not held up.
 
     def _tell(self, message: Message) -> None:
@@ -289,54 +301,51 @@ class Link(BatchSender):
     def _on_resp(self, ref: int, code: int, arg: int) -> None:
         if ref == LOGIN_REF:
             if code == RejectReason.REPLAY_TOO_OLD:
-                self._ask_replay()  # A venue may find in its journal what a login is not told from memory.
-        elif self._replay is not None and ref == self._replay.message[1]:
-            self._on_replay(code, arg)
+                self._stream.ask()  # A venue may find in its journal what a login is not told from memory.
+        elif ref in self._replays:
+            self._replays.pop(ref).on_answer(code, arg)
         else:
             self._requests.take_answer(ref, code, arg)
 
     # Private messages: once each, in order.
 
+    def begin_stream(self) -> None:
+        """Ask for the stream where a login could not: from its beginning."""
+        if self._stream.pseq == 0 < self._stream.newest:
+            self._stream.ask()
+
+    async def caught_up(self) -> None:
+        """Wait until the private messages that the venue had at the login are told.
+
+        Raises:
+            StateLost: they cannot be had any more.
+            ConnectionClosed: the session ended first.
+
+        """
+        self._check_open()
+        if not self._stream.is_whole:
+            self._whole = asyncio.get_running_loop().create_future()
+            await self._whole
+
     def _take_private(self, message: Message) -> None:
-        for each in self._stream.offer(message):
+        for each in self._stream.take(message):
             self._tell(each)
-        if self._replay is not None and 0 < self._replay_to <= self._stream.pseq:
-            self._end_replay()
-        elif self._stream.has_gap:
-            self._ask_replay()
+        if self._whole is not None and self._stream.is_whole:
+            succeed(self._whole, None)
 
-    def _ask_replay(self) -> None:
-        """Have what is missing told once more, unless that is under way."""
-        if self._replay is not None:
-            return
-        self._replay, self._replay_to = self._requests.add(MessageType.REPLAY, 0, None, self._stream.pseq + 1), 0
-        self._requests.forget(self._replay)  # A new connection begins with what is missing then.
-        self._wire.send(*self._replay.message)
-
-    def _on_replay(self, code: int, arg: int) -> None:
-        """Take the answer to a replay: how many messages follow, now or later, or why none do."""
-        assert self._replay is not None
-        if code == RejectReason.REPLAY_TOO_OLD:
-            raise StateLost(f"private messages are kept from {arg} on only")
-        if code in (RejectReason.RATE, RejectReason.OVERLOAD):
-            self._replay = None
-            self._later("replay", max(LATER_MS / MS_PER_SECOND, arg / US_PER_SECOND), self._ask_replay)
-        elif code or not arg:
-            raise StateLost(f"missing private messages cannot be had: {reason_of(code)!s}")
-        else:
-            self._replay_to = self._replay.message[-1] + arg - 1
-
-    def _end_replay(self) -> None:
-        """Ask for the rest, where a venue does not tell all of it in one go."""
-        self._replay = None
-        if self._stream.has_gap or self._stream.pseq < self.welcome.pseq:
-            self._ask_replay()
+    def send_replay(self, stream: ReplayedStream, first: int) -> None:
+        """Ask for a stream from a message on, up to now."""
+        ref = self._requests.number()
+        self._replays[ref] = stream
+        self._wire.send(MessageType.REPLAY, ref, int(stream.kind), None, first)
 
     def _on_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Ask for the end of the stream if it is missing at two heartbeats: then it is not on its way."""
+        if not self.welcome.hears_private:
+            return
         pseq = self._stream.pseq
         if heartbeat.pseq > pseq == self._behind_at:
-            self._ask_replay()
+            self._stream.ask()
         self._behind_at = pseq if heartbeat.pseq > pseq else -1
 
     def _on_notice(self, notice: Notice) -> None:

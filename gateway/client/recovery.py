@@ -1,6 +1,7 @@
-"""The way back after a lost connection: which losses are worth it, and how long to wait between attempts."""
+"""The way in, and back after a lost connection: which losses are worth it, and how long to wait between attempts."""
 
 import asyncio
+import itertools
 import random
 import time
 from typing import NamedTuple
@@ -8,7 +9,8 @@ from typing import NamedTuple
 import aiohttp
 
 from exchange.reasons import RejectReason
-from gateway.client.errors import ConnectionClosed, LoginRefused
+from gateway.client.errors import ConnectionClosed, HourglassError, LoginRefused, RequestRefused, StateLost
+from gateway.client.reader import check_room
 from gateway.client.wire import Dialer, Welcome, Wire
 from gateway.protocol import CloseCode
 
@@ -17,6 +19,7 @@ RECONNECT_DELAY_MAX_MS = 5_000
 RECONNECT_S_MAX = 60  # From the loss to the last attempt.
 MS_PER_SECOND = 1_000
 GOING_AWAY, NO_CLOSE_FRAME = 1001, 1006
+NEVER_PASSES = (aiohttp.InvalidURL, aiohttp.ClientConnectorCertificateError)
 COMES_BACK = frozenset(
     {
         GOING_AWAY, NO_CLOSE_FRAME, CloseCode.LOGIN_TIMEOUT, CloseCode.SLOW, CloseCode.PRIVATE_BACKLOG,
@@ -83,6 +86,53 @@ class Recovery:
         """Return how long to wait: nothing the first time, then twice as long each time."""
         attempt, self._attempt = self._attempt, self._attempt + 1
         return delay_ms(attempt) / MS_PER_SECOND
+
+
+async def first_connection(dialer: Dialer, for_s: float, resume: tuple[int, int] | None) -> tuple[Wire, Welcome]:
+    """Log in for the first time; try for so many seconds. What was told after `resume` follows welcome (SES-062).
+
+    Raises:
+        LoginRefused: the server does not accept the login.
+        StateLost, EventsOverrun, RequestRefused: `resume` cannot be, see `check_resumed`.
+        OSError: there was no connection in time.
+        aiohttp.ClientError: there was something else, or a server that takes no connections.
+
+    """
+    begun_s, epoch_and_pseq = time.monotonic(), resume or (0, 0)
+    for attempt in itertools.count():
+        try:
+            wire, welcome = await dialer.dial(*epoch_and_pseq)
+        except (OSError, aiohttp.ClientError) as error:
+            if isinstance(error, NEVER_PASSES) or is_final(error) or time.monotonic() - begun_s >= for_s:
+                raise
+            await asyncio.sleep(delay_ms(attempt) / MS_PER_SECOND)
+            continue
+        try:
+            if resume is not None:
+                check_resumed(*resume, wire.epoch, welcome)
+        except HourglassError:
+            await wire.hang_up()
+            raise
+        return wire, welcome
+    raise AssertionError
+
+
+def check_resumed(epoch: int, pseq: int, epoch_now: int, welcome: Welcome) -> None:
+    """Look whether a session can go on after a private message.
+
+    Raises:
+        RequestRefused: the key hears nothing private.
+        StateLost: the venue has begun another journal, or forgotten messages that it had told.
+        EventsOverrun: more were missed than can wait to be read.
+
+    """
+    if not welcome.hears_private:
+        raise RequestRefused(RejectReason.SCOPE)
+    if epoch != epoch_now:
+        raise StateLost("the venue has begun another journal")
+    if pseq > welcome.pseq:
+        raise StateLost("the venue has forgotten private messages that it has told")
+    check_room(welcome.pseq - pseq)
 
 
 def delay_ms(attempt: int) -> float:

@@ -17,15 +17,19 @@ from typing import Any, get_args, overload
 from exchange.records import Side
 from gateway.auth import ApiKey
 from gateway.client.account import AccountView, Positions
+from gateway.client.account_state import AccountFeed
 from gateway.client.at_market import MarketOrders
 from gateway.client.blocks import BlockEntry, BlockOrder
 from gateway.client.book import Book
 from gateway.client.book_by_order import BookByOrder
 from gateway.client.clearing import ClearingRequests
+from gateway.client.copies import Copies, CopyFeed
+from gateway.client.dead_man import DeadMan
 from gateway.client.entry import Batch, QuoteLeg
 from gateway.client.errors import ConnectionClosed, RequestLost
 from gateway.client.events import (
     Ack,
+    Balance,
     BestPrices,
     BookDelta,
     BookSnapshot,
@@ -37,22 +41,21 @@ from gateway.client.events import (
     Notice,
     OrdersChanged,
     OrdersSnapshot,
+    Position,
     PrivateEvent,
     Reconnected,
     Reject,
     Replaced,
 )
-from gateway.client.link import MS_PER_SECOND, Link
+from gateway.client.link import Link
 from gateway.client.order_books import OrderBooks
 from gateway.client.orders import OpenOrder, Order
 from gateway.client.reader import E, EventReader
-from gateway.client.recovery import RECONNECT_S_MAX, Recovery
+from gateway.client.recovery import RECONNECT_S_MAX, Recovery, first_connection
 from gateway.client.requests import fail, succeed
-from gateway.client.subscriptions import Subscriptions
+from gateway.client.subscriptions import Subscriptions, Terms
 from gateway.client.wire import Dialer, Welcome, Wire
 from gateway.protocol import CancelOnDisconnect, Channel, CloseCode, MessageType
-
-RENEWALS = 3  # Of a dead-man switch within its time.
 
 
 @contextlib.asynccontextmanager
@@ -64,7 +67,9 @@ async def connect(
     cod: str = "off",
     grace_ms: int = 0,
     heartbeat_ms: int = 0,
+    connect_s: float = 0,
     reconnect_s: float = RECONNECT_S_MAX,
+    resume: tuple[int, int] | None = None,
     ssl: SSLContext | None = None,
 ) -> "AsyncIterator[Session]":
     """Connect, log in, fetch the instruments, and log out at the end.
@@ -82,20 +87,28 @@ async def connect(
             ``flagged`` (those placed with `cancel_on_disconnect`).
         grace_ms: how long the server waits for a new login on the lane first, at most 60,000.
         heartbeat_ms: between heartbeats, 250 to 30,000; silence of three is a lost connection. 0: the server's.
+        connect_s: how long to try for the first connection; 0: once. A refused login is not tried again.
         reconnect_s: how long to look for a way back after a loss; 0: a lost connection ends the session.
+        resume: epoch of the session before, and pseq of the last event that was dealt with. What the account was told
+            since then is there for the first reader of `events`, which gets those of its kinds.
         ssl: what to trust, and how, on ``wss://``; None: the certificates that the system trusts.
 
     Raises:
         LoginRefused: the server did not accept the login.
         OSError: there is no connection, or its certificate is not trusted.
+        StateLost: to resume, the venue does not have all that was missed.
+        EventsOverrun: to resume, more than 100,000 private messages were missed.
+        RequestRefused: to resume, the key must hear the private stream.
 
     """
     dialer = Dialer(url, key, lane, CancelOnDisconnect[cod.upper()], grace_ms, heartbeat_ms, ssl)
-    wire, welcome = await dialer.dial()
-    session = Session(wire, welcome, Recovery(dialer, reconnect_s))
+    wire, welcome = await first_connection(dialer, connect_s, resume)
+    session = Session(wire, welcome, Recovery(dialer, reconnect_s), None if resume is None else resume[1])
     runner = asyncio.create_task(session.run())
     try:
         await session.begin()
+        if resume is not None:
+            await session.caught_up()
         yield session
         if session.is_connected:
             with contextlib.suppress(ConnectionClosed):
@@ -107,11 +120,14 @@ async def connect(
         session.end(ConnectionClosed(CloseCode.NORMAL, "the session was left"))
 
 
-class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView, OrderBooks):
+class Session(
+    Link, BlockEntry, MarketOrders, ClearingRequests, DeadMan, AccountView, AccountFeed, CopyFeed, OrderBooks
+):
     """One logged-in session, whatever connections it takes. Not for use from other threads than its loop's."""
 
-    def __init__(self, wire: Wire, welcome: Welcome, recovery: Recovery) -> None:
-        super().__init__(wire, welcome, recovery)
+    def __init__(self, wire: Wire, welcome: Welcome, recovery: Recovery, pseq: int | None = None) -> None:
+        """`pseq`, the last private message that is not to be told: what comes is held for the first reader."""
+        super().__init__(wire, welcome, recovery, pseq)
         self.books: dict[int, Book] = {}
         self.order_books: dict[int, BookByOrder] = {}
         self.positions: Positions | None = None
@@ -119,6 +135,9 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView, Ord
         self._subscriptions = Subscriptions()
         self._orders: dict[int, OpenOrder] = {}
         self._readers: list[EventReader[Any]] = []
+        self._held = None if pseq is None else EventReader(get_args(PrivateEvent), self._readers)
+        self._copies = Copies(self)
+        self._takers |= {MessageType.COPY: self._copies.take, MessageType.COPY_HEAD: self._copies.take_head}
 
     # Orders. The `..._nowait` methods of OrderEntry send without waiting for the answer.
 
@@ -205,8 +224,18 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView, Ord
     def events(self, *kinds: type[E]) -> EventReader[E]: ...
 
     def events(self, *kinds: type[Any]) -> EventReader[Any]:
-        """Return an iterator over events from now on; without `kinds`, over all private ones."""
-        reader: EventReader[Any] = EventReader(kinds or get_args(PrivateEvent), self._readers)
+        """Return an iterator over events from now on; without `kinds`, over all private ones.
+
+        Of a session that was resumed the first reader of private events begins with those that were missed.
+        """
+        reader = self._reader(*(kinds or get_args(PrivateEvent)))
+        if self._held is not None and reader.hears(get_args(PrivateEvent)):
+            held, self._held = self._held, None
+            reader.take_over(held)
+        return reader
+
+    def _reader(self, *kinds: type[E]) -> EventReader[E]:
+        reader = EventReader(kinds, self._readers)
         if self.closed is not None:
             reader.end(self.closed)
         return reader
@@ -262,10 +291,19 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView, Ord
 
         Raises:
             RequestRefused: the server does not serve it.
+            ValueError: `follow_account` and `copies` are for the channels ACCOUNT and COPY.
 
         """
+        if channel in (Channel.ACCOUNT, Channel.COPY):
+            raise ValueError(f"channel {channel.name} has no instruments: use follow_account or copies")
         handles = None if symbols is None else [self.instruments.find(symbol).inst for symbol in symbols]
-        terms = (int(channel), handles, [depth, conflate_ms, interval_s])
+        return await self._take_up((int(channel), handles, [depth, conflate_ms, interval_s]))
+
+    async def subscribe_state(self, channel: Channel, conflate_ms: int = 0) -> int:
+        """Subscribe to a channel that has no instruments; return the subscription's number."""
+        return await self._take_up((int(channel), None, [0, conflate_ms]))
+
+    async def _take_up(self, terms: Terms) -> int:
         return self._subscriptions.add(terms, await self._request(MessageType.SUBSCRIBE, *terms))
 
     async def best_prices(self, symbol: str | int) -> BestPrices:
@@ -277,7 +315,7 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView, Ord
 
         """
         inst = self.instruments.find(symbol).inst
-        with contextlib.closing(self.events(BestPrices)) as heard:
+        with contextlib.closing(self._reader(BestPrices)) as heard:
             await self._request(MessageType.SNAPSHOT, int(Channel.L1), inst)
             async for prices in heard:
                 if prices.inst == inst:  # Else it is of one to which the session is subscribed.
@@ -317,47 +355,11 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView, Ord
             positions.load(answer["gseq"], answer["positions"])
         return self.positions
 
-    async def dead_man_switch(self, timeout_ms: int, *, whole_account: bool = False) -> None:
-        """Set or renew a dead-man switch, 0 takes it off: not renewed in time, it ends all orders of the lane.
-
-        Args:
-            timeout_ms: 100 to 86,400,000, or 0.
-            whole_account: of all orders of the account, quotes included.
-
-        Raises:
-            RequestRefused: MALFORMED for another timeout, SCOPE for a key that may not cancel.
-            ConnectionClosed: the session ended before the answer.
-
-        """
-        await self._request(MessageType.DEADMAN, timeout_ms, int(whole_account))
-
-    @contextlib.asynccontextmanager
-    async def alive(self, timeout_ms: int, *, whole_account: bool = False) -> AsyncIterator[None]:
-        """Keep a dead-man switch from firing as long as the block runs and its event loop turns; then take it off.
-
-        A connection that is away for longer does not renew it: the orders end, and `Done` events say DEADMAN.
-        """
-        await self.dead_man_switch(timeout_ms, whole_account=whole_account)
-        renewing = asyncio.create_task(self._renew(timeout_ms, whole_account))
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
-            if self.is_connected:
-                with contextlib.suppress(ConnectionClosed):
-                    await self.dead_man_switch(0, whole_account=whole_account)
-
-    async def _renew(self, timeout_ms: int, whole_account: bool) -> None:
-        while True:
-            await asyncio.sleep(timeout_ms / MS_PER_SECOND / RENEWALS)
-            await self.dead_man_switch(timeout_ms, whole_account=whole_account)
-
     async def connected(self) -> None:
         """Wait until there is a connection. Raises ConnectionClosed when the session ends first."""
         while not self.is_connected:
             self._check_open()
-            with contextlib.closing(self.events(Reconnected)) as heard:
+            with contextlib.closing(self._reader(Reconnected)) as heard:
                 await anext(heard, None)
 
     # The connection.
@@ -373,6 +375,8 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView, Ord
         for book in self.books.values():
             book.invalidate()
         self.forget_orders()
+        self._copies.on_lost()
+        self._lose_account()
 
     def subscribed(self) -> list[tuple[Any, ...]]:
         """Return the messages that take all subscriptions up again."""
@@ -380,10 +384,16 @@ class Session(Link, BlockEntry, MarketOrders, ClearingRequests, AccountView, Ord
 
     def on_end(self, ending: Exception) -> None:
         """Tell everyone who waits that nothing more will come."""
+        for book in self.books.values():
+            book.end(ending)
+        for orders in self.order_books.values():
+            orders.end(ending)
         for order in self._orders.values():
             fail(order.ended, ending)
         for reader in list(self._readers):
             reader.end(ending)
+        self._copies.end(ending)
+        self._end_account(ending)
 
     def on_event(self, event: Event) -> None:
         """Act on an event and tell it to those who read events."""
@@ -467,6 +477,8 @@ _HANDLERS: dict[type[Event], Callable[[Session, Any], None]] = {
     OrdersSnapshot: Session.on_orders_snapshot,
     OrdersChanged: Session.on_orders_changed,
     Gap: Session._on_gap,
+    Position: AccountFeed._on_position,
+    Balance: AccountFeed._on_balance,
     Heartbeat: Session._on_heartbeat,
     Notice: Session._on_notice,
 }

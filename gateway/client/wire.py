@@ -21,6 +21,7 @@ MISSED_HEARTBEATS_MAX = 3
 DIAL_S_MAX = 10  # From the first packet to welcome.
 CLOSE_S = 1  # How long the server may take to answer a close frame.
 LOGIN_REF = 0
+PERMISSION_COPY = 8  # A key with no other hears no private stream.
 
 
 class Credentials(NamedTuple):
@@ -42,6 +43,11 @@ class Welcome(NamedTuple):
     gseq: int
     limits: list[list[int]]
     perms: int
+
+    @property
+    def hears_private(self) -> bool:
+        """Whether the key hears the private stream of its account."""
+        return bool(self.perms & ~PERMISSION_COPY)
 
 
 def credentials(key: ApiKey | str) -> Credentials:

@@ -8,7 +8,16 @@ from gateway_venue import running
 from test_client_link import back, settle
 from test_server import run
 
-from gateway.client import BookByOrder, Channel, OrdersChanged, RequestRefused, SeenOrder, Side, connect
+from gateway.client import (
+    BookByOrder,
+    Channel,
+    ConnectionClosed,
+    OrdersChanged,
+    RequestRefused,
+    SeenOrder,
+    Side,
+    connect,
+)
 from gateway.client import book_by_order as book_module
 from gateway.client.events import OrdersSnapshot
 from gateway.protocol import MessageType
@@ -134,6 +143,23 @@ def test_changes_wake_those_who_wait():
         assert not waiting.done()
         book.apply(OrdersChanged(1, 1, 0, [[ADD, 1, 0, 1, 1]]))
         await waiting
+
+    run(main())
+
+
+def test_who_waits_for_a_book_hears_of_the_sessions_end():
+    async def main():
+        async with running() as venue, connect(venue.url, venue.key["ann"]) as ann:
+            books = [await ann.subscribe_orders(1), await ann.subscribe_book(1)]
+            waiting = [asyncio.ensure_future(book.changed()) for book in books]
+            await asyncio.sleep(0)
+            await ann.logout()
+            for book, one in zip(books, waiting, strict=True):
+                with pytest.raises(ConnectionClosed):
+                    await one
+                with pytest.raises(ConnectionClosed):
+                    await book.changed()
+                assert not book.is_current
 
     run(main())
 

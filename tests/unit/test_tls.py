@@ -64,6 +64,10 @@ def test_certificate_that_the_system_does_not_trust_is_an_oserror(pair):
             with pytest.raises(OSError, match="certificate verify failed"):
                 async with connect(url(venue), venue.key["ann"]):
                     pass
+            async with asyncio.timeout(10):  # It will not be trusted later, either.
+                with pytest.raises(OSError, match="certificate verify failed"):
+                    async with connect(url(venue), venue.key["ann"], connect_s=60):
+                        pass
 
     run_loop(main())
 
