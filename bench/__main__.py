@@ -14,6 +14,7 @@ from bench import (  # noqa: F401
     gateway_fanout,
     gateway_openloop,
     gateway_sessions,
+    gateway_stuck,
     margin,
     replay,
 )

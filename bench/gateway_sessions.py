@@ -1,24 +1,14 @@
-"""What sessions cost that do nothing, that come all at once, and that do not read."""
+"""What sessions cost that do nothing, and that come all at once."""
 
-import contextlib
 import resource
-import time
-from typing import Any, NamedTuple
 
 from bench.gateway import rounds
-from bench.gateway_messages import BUY, SELL, trading_frames
-from bench.gateway_process import Load, Server, forget_peak, journal_directories, measured, memory_mib
+from bench.gateway_process import Load, Server, journal_directories, measured, memory_mib
 from bench.harness import LOOP, Row, benchmark, conditions, middle
-from gateway.protocol import Channel
 
 IDLE_SESSIONS = 10_000
 LOGINS = 1_000
 SPARE_FILES = 200  # Of a process with as many connections.
-STUCK_RECEIVE_BYTES = 4_096
-STUCK = 40  # Readers who do not read, for the memory that one of them costs.
-TRADERS = 10
-PRIVATE_LANES = 4  # Of each trader's account: as many readers again, of all that is told in private.
-CLOSED_S = 1.5  # After that a connection whose backlog was too long has been aborted.
 
 
 def sessions_possible(wanted: int) -> tuple[int, str]:
@@ -76,77 +66,4 @@ def gateway_logins(small: bool) -> Row:
         "p50_ms": middle([sample.result["p50_ms"] for sample in samples]),
         "hash": samples[0].digest[:16],
         "conditions": conditions(logins=count, storms=2, loop=LOOP, journal=name, us="of a login and its logout"),
-    }  # fmt: skip
-
-
-class Readers(NamedTuple):
-    """Connections that do not read: on a lane, one for each account from the first one's on."""
-
-    lane: int
-    first: int
-    count: int
-
-
-ONE = [Readers(1, 1, 1)]  # Of a trader's account.
-OF_OTHERS = [Readers(1, TRADERS + 1, STUCK)]  # They hear what is public.
-OF_TRADERS = [Readers(lane, 1, TRADERS) for lane in range(1, PRIVATE_LANES + 1)]
-
-
-def traded(count: int, readers: list[Readers], small: bool) -> tuple[float, float, int, str]:
-    """(orders a second, MiB the server grew by, stuck connections that were cut, hash) of a market that trades."""
-    scripts = [trading_frames(count, BUY), trading_frames(count, SELL)]
-    # The traders hear all that is public, as the stuck ones, so that what it costs to tell it is in both figures.
-    hears: dict[str, Any] = {"channel": int(Channel.L1), "channels_end": int(Channel.TRADES) + 1}
-    options: dict[str, Any] = {"sessions": TRADERS + STUCK, "directory": place()[1]}
-    with Server.python("venue", **options) as server, contextlib.ExitStack() as stack:
-        load = stack.enter_context(Load("orders", server, scripts, sessions=TRADERS, in_flight=64, **hears))
-        forget_peak(server.pid)
-        before = memory_mib(server.pid)
-        held = {"reads": False, "rcvbuf": STUCK_RECEIVE_BYTES, **hears}
-        stuck = [
-            stack.enter_context(
-                Load("hold", server, sessions=each.count, first=each.first, lane=each.lane, **held)
-            )
-            for each in readers
-        ]
-        result = load.go()
-        grown = memory_mib(server.pid, "VmHWM") - before
-        if stuck and not small:
-            time.sleep(CLOSED_S)
-        cut = sum(each.go()["cut"] for each in stuck)
-        if result["lost"] or result["rejects"]:
-            raise AssertionError(f"every order must be answered and accepted: {result}")
-        return result["frames"] / result["seconds"], grown, cut, server.end()
-
-
-@benchmark("gateway.stuck")
-def gateway_stuck(small: bool) -> Row:
-    """Order rate of ten traders who follow the market, beside one who never reads, and without; memory beside many."""
-    count = 400 if small else 400_000
-    with_one, without, with_many, with_private = [], [], [], []
-    for _ in range(rounds(small)):
-        without.append(traded(count, [], small))
-        with_one.append(traded(count, ONE, small))
-        with_many.append(traded(count, OF_OTHERS, small))
-        with_private.append(traded(count, OF_TRADERS, small))
-    rate_ratio = round(middle([a[0] / b[0] for a, b in zip(with_one, without, strict=True)]), 3)
-    # What the market itself grows by is the same in both, and much more than what one reader may cost.
-    market = middle([each[1] for each in without])
-    public, private = (
-        round(max(0.0, middle([each[1] for each in grown]) - market) / STUCK, 2) for grown in (with_many, with_private)
-    )
-    if len({digest for *_, digest in with_one + without + with_many + with_private}) != 1:
-        raise AssertionError("a stuck reader must not change what is traded")
-    return {
-        "rate_ratio": rate_ratio, "ratio": rate_ratio, "mib_per_stuck": public, "mib_per_stuck_private": private,
-        "mib_grown": [round(each[1], 2) for each in with_many],
-        "mib_grown_private": [round(each[1], 2) for each in with_private],
-        "baseline_mib_grown": [round(each[1], 2) for each in without],
-        "orders_per_s": round(middle([sample[0] for sample in with_one])),
-        "baseline": "without stuck readers", "baseline_orders_per_s": round(middle([sample[0] for sample in without])),
-        "cut": sum(sample[2] for sample in with_one + with_many + with_private), "hash": with_one[0][3][:16],
-        "conditions": conditions(
-            sessions=TRADERS, in_flight=64, orders=count * TRADERS, rounds=len(with_one), loop=LOOP,
-            journal=place()[0], receive_buffer_bytes=STUCK_RECEIVE_BYTES, stuck_for_memory=STUCK,
-        ),
     }  # fmt: skip

@@ -28,7 +28,8 @@ from bench.gateway_messages import (
     trading_frames,
 )
 from bench.gateway_process import Load, Server, forget_peak, measured, memory_mib, usage
-from bench.gateway_sessions import CLOSED_S, sessions_possible
+from bench.gateway_sessions import sessions_possible
+from bench.gateway_stuck import CLOSED_S
 from bench.native_c import library, program
 from gateway.protocol import Channel, MessageType
 
