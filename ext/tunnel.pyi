@@ -9,7 +9,7 @@ class Tunnel:
 
     def __init__(self, parser: FrameParser, before: Any) -> None: ...
     def data_received(self, data: bytes) -> None:
-        """Pass on what was read; once nothing more will be looked at, have the connection ended."""
+        """Pass on what was read."""
     def eof_received(self) -> bool | None:
         """Pass it on."""
     def connection_lost(self, error: BaseException | None) -> None:

@@ -18,10 +18,8 @@ cdef class Tunnel:
         self.before = before
 
     def data_received(self, bytes data):
-        """Pass on what was read; once nothing more will be looked at, have the connection ended."""
-        is_over, _ = self.parser.feed_data(data)
-        if is_over:
-            self.before.close()
+        """Pass on what was read."""
+        self.parser.feed_data(data)
 
     def eof_received(self):
         """Pass it on."""

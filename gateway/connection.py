@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from gateway.session import Session
 logger = logging.getLogger(__name__)
 MS_PER_SECOND = 1_000
 NS_PER_MS = 1_000_000
+NO_MESSAGES: deque[Any] = deque()
 
 
 class Connection:
@@ -127,9 +129,13 @@ class Upgrade(web.WebSocketResponse):
         # aiohttp asks of a parser only that it can be fed: what came with the request, and the end.
         handler = request.protocol
         handler.set_parser(cast(Any, self._connection.link))
-        handler.keep_alive(False)
         transport.set_protocol(cast(Any, Tunnel(self._connection.link, handler)))
-        handler._parser = None  # Of HTTP, of which there will be no more: a kilobyte of every session.
+        # There will be no more HTTP: request, tasks and parser were six kilobytes of every session. The handler ends
+        # its task as after any last request, and has no transport to close; of the end it is told by the tunnel.
+        handler.keep_alive(False)
+        handler.close()
+        handler.transport = None
+        handler._parser, handler._messages = None, NO_MESSAGES
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing is left to write: the link has closed the WebSocket."""

@@ -282,11 +282,16 @@ class Server:
         self._connections.add(connection)
         try:
             await response.prepare(request)
-            await connection.gone
-        finally:
-            self._connections.discard(connection)
-            self._closed[connection.link.close_code] += 1
+        except BaseException:
+            self._forget(connection)
+            raise
+        # Nothing of aiohttp waits for the end of it.
+        connection.gone.add_done_callback(lambda _: self._forget(connection))
         return response
+
+    def _forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._closed[connection.link.close_code] += 1
 
     async def _tick_for_ever(self) -> None:
         while True:

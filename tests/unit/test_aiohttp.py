@@ -22,7 +22,7 @@ USED = [
     (web.WebSocketResponse, "write_eof", [], "it is called at the end, and would write a close frame of its own"),
     (RequestHandler, "set_parser", ["parser"], "it sends all further bytes to our parser"),
     (RequestHandler, "keep_alive", ["val"], "the connection must not wait for another request"),
-    (RequestHandler, "close", [], "it ends a connection whose WebSocket is over"),
+    (RequestHandler, "close", [], "the request that became a WebSocket is its handler's last"),
     (RequestHandler, "connection_made", ["transport"], "a connection is handed over when its first request is whole"),
     (RequestHandler, "data_received", ["data"], "it is given that request"),
     (RequestHandler, "connection_lost", ["exc"], "it tells our parser of the end, and the door"),
@@ -49,7 +49,9 @@ def test_installed_aiohttp_is_the_one_pinned():
 
 def test_an_http_parser_can_be_taken_from_a_handler():
     """It is where the gateway looks for it, and nothing needs it once the connection is upgraded."""
-    assert "_parser" in BaseProtocol.__slots__
+    assert {"_parser", "transport"} <= set(BaseProtocol.__slots__)
+    assert "_messages" in RequestHandler.__slots__
+    assert "_messages" not in inspect.getsource(RequestHandler.connection_lost)
     source = inspect.getsource(RequestHandler.connection_lost)
     assert "self._parser = None" in source
     assert "self._parser." not in source

@@ -215,6 +215,23 @@ def test_drained_server_says_so_and_takes_no_connections():
     run(main())
 
 
+def test_open_websocket_has_neither_task_nor_timer_of_the_http_server():
+    async def main():
+        async with running() as venue, contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(raw(venue, venue.key["ann"]))
+            before = len(asyncio.all_tasks())
+            for lane in range(1, 6):
+                await stack.enter_async_context(raw(venue, venue.key["ann"], lane=lane))
+            assert len(asyncio.all_tasks()) == before
+            assert len(venue.server._connections) == 6
+            handlers = venue.server._runner.server.connections
+            assert [handler._keepalive_handle for handler in handlers] == [None] * 6
+        assert venue.server._connections == set()
+        assert venue.server._closed.total() == 6
+
+    run(main())
+
+
 def test_connections_are_limited():
     async def main():
         async with running(connections_max=1) as venue, raw(venue, venue.key["ann"]):
