@@ -251,6 +251,7 @@ class Session(
         """Return the books of instruments, kept in step until the session ends; the same ones to whoever asks again.
 
         A connection that is lost, or a gap, makes a book wait for a new snapshot: until then it is not `is_current`.
+        Of more than can be sent at once, some 256 KiB, the last ones become so a little later.
 
         Args:
             symbols: or the instruments' handles.
