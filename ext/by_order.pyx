@@ -12,7 +12,7 @@ from libc.string cimport memset
 from ext.depth cimport put_array
 from ext.encoder cimport T_L3, T_L3_SNAP, put_integer
 from ext.frames cimport OP_BINARY
-from ext.types cimport E_ACK, E_DONE, E_FILL, E_REPLACED, NIL, SELL, SLOT_MASK, V_BLOCK, V_DUPLICATE, V_SELL, V_TAKER
+from ext.types cimport E_ACK, E_FILL, E_REPLACED, NIL, SELL, SLOT_MASK, V_BLOCK, V_DUPLICATE, V_SELL, V_TAKER
 from ext.views cimport put_gap
 
 cdef enum:
