@@ -1,6 +1,5 @@
 """A copy of one instrument's visible book, order by order: who stands before whom, and how much is ahead of one."""
 
-import asyncio
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -8,10 +7,10 @@ from sortedcontainers import SortedDict
 
 from exchange.records import Side
 from gateway.client.events import OrdersChanged, OrdersSnapshot
+from gateway.client.in_step import InStep
 from gateway.client.instruments import InstrumentInfo
 
 ADD, CHANGE, DELETE, EXEC = range(4)
-CHANGES_HELD_MAX = 10_000  # Messages to a book that waits for its snapshot.
 
 
 class SeenOrder(NamedTuple):
@@ -23,23 +22,17 @@ class SeenOrder(NamedTuple):
     lots: int
 
 
-class BookByOrder:
+class BookByOrder(InStep[OrdersChanged]):
     """The orders of one instrument. Until `is_current`, and after a gap until it is mended, not to be trusted."""
 
     def __init__(self, instrument: InstrumentInfo) -> None:
+        super().__init__()
         self.instrument = instrument
-        self.seq = 0
-        self.ts = 0
-        self.is_current = False
-        self.gaps = 0  # How often it had to be fetched anew.
         self.untold = 0  # Orders further away that the snapshot did not have.
         # By eagerness (negative ticks of bids), then in the order in which they trade.
         self._sides: tuple[SortedDict[int, dict[int, SeenOrder]], ...] = (SortedDict(), SortedDict())
         self._ticks: dict[tuple[int, int], int] = {}  # By order and side.
         self._parts: list[OrdersSnapshot] = []
-        self._held: list[OrdersChanged] = []
-        self._changed = asyncio.Event()
-        self._ending: Exception | None = None
 
     def bids(self) -> list[SeenOrder]:
         """Return the buy orders as they would trade. O(n)."""
@@ -69,14 +62,6 @@ class BookByOrder:
             lots += other.lots
         return lots
 
-    async def changed(self) -> None:
-        """Wait for the next change. Raises ConnectionClosed, or what else has ended the session."""
-        self._changed.clear()
-        if self._ending is None:
-            await self._changed.wait()
-        if self._ending is not None:
-            raise self._ending
-
     # What is told.
 
     def load(self, snapshot: OrdersSnapshot) -> None:
@@ -93,49 +78,20 @@ class BookByOrder:
         for part in parts:
             for order, side_number, ticks, lots in part.orders:
                 self._add(order, side_number, ticks, lots)
-        self.seq, self.ts, self.untold = snapshot.seq, snapshot.ts, snapshot.untold
-        self.is_current = True
-        held, self._held = self._held, []
-        for message in held:
-            self.apply(message)
-        self._changed.set()
-
-    def apply(self, message: OrdersChanged) -> bool:
-        """Take what has changed. False when messages are missing: a new snapshot must be fetched, and mends it."""
-        if not self.is_current:
-            is_full = len(self._held) >= CHANGES_HELD_MAX
-            if is_full:
-                self._held.clear()
-            self._held.append(message)
-            return not is_full
-        if message.seq <= self.seq:
-            return True
-        if message.seq > self.seq + 1:
-            self.lose()
-            self._held.append(message)
-            return False
-        for change in message.changes:
-            self._apply(*change)
-        self.seq, self.ts = message.seq, message.ts
-        self._changed.set()
-        return True
-
-    def end(self, ending: Exception) -> None:
-        """Nothing will change any more."""
-        self.is_current, self._ending = False, ending
-        self._changed.set()
-
-    def lose(self) -> None:
-        """Note that messages are missing: nothing is current until the next snapshot."""
-        if self.is_current:
-            self.is_current = False
-            self.gaps += 1
+        self.untold = snapshot.untold
+        self._begin(snapshot.seq, snapshot.ts)
 
     def invalidate(self) -> None:
         """Forget that it was in step: a snapshot will come, and what follows it."""
-        self.is_current = False
-        self._held.clear()
+        super().invalidate()
         self._parts.clear()
+
+    def _first(self, message: OrdersChanged) -> int:
+        return message.seq
+
+    def _do(self, message: OrdersChanged) -> None:
+        for change in message.changes:
+            self._apply(*change)
 
     def _apply(self, op: int, order: int, side: int, ticks: int, lots: int) -> None:
         if op == ADD:

@@ -31,7 +31,7 @@ from gateway.client import (
     UnexpectedMessage,
     connect,
 )
-from gateway.client import book as book_module
+from gateway.client import in_step as in_step_module
 from gateway.client import stream as stream_module
 from gateway.client import unanswered as unanswered_module
 from gateway.client import wire as wire_module
@@ -675,8 +675,8 @@ def test_books_are_built_anew():
     run(main())
 
 
-def test_deltas_of_a_book_without_snapshot_end_at_deltas_held_max(monkeypatch):
-    monkeypatch.setattr(book_module, "DELTAS_HELD_MAX", 2)
+def test_deltas_of_a_book_without_snapshot_end_at_messages_held_max(monkeypatch):
+    monkeypatch.setattr(in_step_module, "MESSAGES_HELD_MAX", 2)
 
     async def main():
         async with fake_venue() as venue, session_of(venue) as (session, peer):

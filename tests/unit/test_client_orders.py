@@ -18,7 +18,7 @@ from gateway.client import (
     Side,
     connect,
 )
-from gateway.client import book_by_order as book_module
+from gateway.client import in_step as in_step_module
 from gateway.client.events import OrdersSnapshot
 from gateway.protocol import MessageType
 
@@ -110,8 +110,8 @@ def test_refused_subscription_leaves_no_book():
     run(main())
 
 
-def test_messages_of_a_book_without_snapshot_end_at_changes_held_max(monkeypatch):
-    monkeypatch.setattr(book_module, "CHANGES_HELD_MAX", 2)
+def test_messages_of_a_book_without_snapshot_end_at_messages_held_max(monkeypatch):
+    monkeypatch.setattr(in_step_module, "MESSAGES_HELD_MAX", 2)
     book = BookByOrder(None)
     messages = [OrdersChanged(1, seq, 0, [[ADD, seq, 0, seq, 1]]) for seq in range(5, 8)]
     assert [book.apply(message) for message in messages] == [True, True, False]
